@@ -1,0 +1,1 @@
+"""The product's core: everything but the widgets. It never imports streamlit."""

@@ -1,0 +1,157 @@
+"""The nouns: channels, links, records, chunks, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Channel(StrEnum):
+    """Where the bot answers: comments on posts, or chat."""
+
+    FACEBOOK = "facebook"
+    MESSENGER = "messenger"
+
+
+class LinkType(StrEnum):
+    """What kind of source a link is."""
+
+    API = "api"
+    GRAPHQL = "graphql"
+    WEBHOOK = "webhook"
+    DATABASE = "database"
+    FILE = "file"
+
+
+class Trigger(StrEnum):
+    """What started a run."""
+
+    ADDED = "added"
+    MANUAL = "manual"
+    SCHEDULE = "schedule"
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+ENDED = frozenset(set(RunState) - {RunState.QUEUED, RunState.RUNNING})
+
+
+@dataclass(frozen=True)
+class CrmLink:
+    """A registered CRM link of one page, as one of its channels (or the legacy list) holds it.
+
+    ``api_key`` and secret ``headers`` are in their encrypted form (see core.security.secrets).
+    """
+
+    link_id: str
+    name: str
+    url: str
+    type: LinkType = LinkType.API
+    api_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    is_active: bool = True
+    sync_interval_minutes: float | None = None
+    created_at: datetime | None = None
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> CrmLink:
+        """A stored link; legacy ones may lack everything but their URL."""
+        return cls(
+            link_id=document["link_id"],
+            name=document.get("name") or document["url"],
+            url=document["url"],
+            type=LinkType(document.get("type") or "api"),
+            api_key=document.get("api_key"),
+            headers=document.get("headers") or {},
+            description=document.get("description") or "",
+            is_active=document.get("is_active", True) is True,
+            sync_interval_minutes=document.get("sync_interval_minutes"),
+            created_at=document.get("created_at"),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """The stored form."""
+        return {
+            "link_id": self.link_id,
+            "name": self.name,
+            "url": self.url,
+            "type": self.type.value,
+            "api_key": self.api_key,
+            "headers": dict(self.headers),
+            "description": self.description,
+            "is_active": self.is_active,
+            "sync_interval_minutes": self.sync_interval_minutes,
+            "created_at": self.created_at or datetime.now(UTC),
+        }
+
+
+@dataclass(frozen=True)
+class PageLink:
+    """A link as its page sees it: its definition, and on which channels it is switched on."""
+
+    page_id: str
+    page_name: str
+    link: CrmLink
+    channels: Mapping[Channel, bool]
+    legacy: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it feeds any channel; such a link is synced."""
+        return any(self.channels.values())
+
+    @property
+    def active_channels(self) -> list[Channel]:
+        """The channels that answer from it."""
+        return [channel for channel, active in self.channels.items() if active]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of an answer, flattened.
+
+    ``path`` is where it stands today (``customers[3]``); ``lines`` are its flattened lines
+    without that position (``customers[].id: cust-123``), which is what is embedded and hashed.
+    ``at`` says which lines of the whole flattened text they are: ``(first, count)`` runs.
+    """
+
+    key: str
+    path: str
+    pattern: str
+    lines: tuple[str, ...]
+    at: tuple[tuple[int, int], ...]
+
+    def positioned_lines(self) -> list[str]:
+        """The lines as they stand in the flattened text."""
+        return [self.path + line[len(self.pattern) :] for line in self.lines]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a record that fits the embedding model.
+
+    ``text`` is position-free. Its first ``header`` lines repeat what names the record; then come
+    the record's lines from ``first`` to ``first + count``. ``part`` is the piece of one long line.
+    """
+
+    chunk_id: str
+    record_key: str
+    path: str
+    text: str
+    text_hash: str
+    header: int

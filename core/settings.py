@@ -1,0 +1,49 @@
+"""Settings from the environment; all optional, and unusable values are refused at start.
+
+Every field is documented in docs/settings.md (a test fails when one is missing there).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The environment of one process. Raises ``pydantic.ValidationError`` on unusable values."""
+
+    model_config = SettingsConfigDict(env_prefix="", extra="ignore", frozen=True)
+
+    port: int = Field(8080, ge=1, le=65535)
+    data_dir: Path = Path("data")
+    mongodb_uri: SecretStr | None = None
+    mongodb_database: str = Field("crm", min_length=1, max_length=63)
+    chroma_url: str | None = None
+    admin_username: str = Field("admin", min_length=1, max_length=64)
+    admin_password: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    session_hours: float = Field(12, gt=0, le=24 * 30)
+    sync_interval_minutes: float = Field(30, gt=0, le=60 * 24 * 7)
+    sync_workers: int = Field(4, ge=1, le=64)
+    embedding_model: str = ""
+    crm_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    max_pages: int = Field(1000, ge=1)
+    max_records: int = Field(1_000_000, ge=1)
+    max_bytes: int = Field(256 * 1024 * 1024, ge=1024)
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("crm_allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("mongodb_uri", "admin_password", "secret_key", "chroma_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        # compose.yaml passes unset variables on as empty strings.
+        return None if value == "" else value

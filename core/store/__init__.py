@@ -1,0 +1,6 @@
+"""The document store: MongoDB, or an embedded engine with the same interface."""
+
+from core.store.interface import Collection, Database, Document
+from core.store.open import open_store
+
+__all__ = ["Collection", "Database", "Document", "open_store"]

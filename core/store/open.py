@@ -1,0 +1,58 @@
+"""Opening the document store and its indexes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from core.settings import Settings
+from core.store.interface import Database
+
+# Only strings and plain numbers are indexed: the embedded engine builds its date indexes lazily,
+# holding the write lock while it does.
+INDEXES: dict[str, tuple[str, ...]] = {
+    "vector_documents": ("link_id",),
+    "link_contents": ("link_id",),
+    "link_states": ("page_id", "due_at"),
+    "sync_runs": ("link_id", "page_id", "state", "queued_at"),
+    "sessions": ("username", "expires_at"),
+}
+
+
+def open_store(settings: Settings) -> Database:
+    """The database named by the settings, with its indexes in place.
+
+    MongoDB when ``MONGODB_URI`` is set, else SQLite files in ``DATA_DIR/store``, which any number
+    of processes of this machine share. Datetimes come back aware, in UTC, from both.
+    """
+    database = _mongodb(settings) if settings.mongodb_uri else _embedded(settings)
+    ensure_indexes(database)
+    return database
+
+
+def ensure_indexes(database: Database) -> None:
+    """Create the indexes that the product's queries rely on."""
+    for collection, fields in INDEXES.items():
+        for field in fields:
+            database[collection].create_index(field)
+
+
+def _mongodb(settings: Settings) -> Database:
+    import pymongo
+
+    assert settings.mongodb_uri is not None
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        settings.mongodb_uri.get_secret_value(),
+        tz_aware=True,
+        serverSelectionTimeoutMS=5000,
+        appname="crm-desk",
+    )
+    return cast(Database, client[settings.mongodb_database])
+
+
+def _embedded(settings: Settings) -> Database:
+    import tinymongo
+
+    folder = settings.data_dir / "store"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    client = tinymongo.MongoClient(tinymongo_folder=str(folder), backend="sqlite", tz_aware=True)
+    return cast(Database, client[settings.mongodb_database])
