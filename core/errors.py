@@ -25,7 +25,7 @@
     │       └── LimitExceeded       too many bytes, pages or records; too deep
     └── RunStopped                  the run ends without being a failure of the CRM
         ├── LeaseLost               another scheduler took the link over
-        ├── LinkGone                the link was deleted meanwhile
+        ├── Held                    far fewer records than served: a person decides
         └── Cancelled               a person cancelled it
 
 `message` says what happened and `action` what to do, both in the operator's words. `permanent`
@@ -208,8 +208,10 @@ class LeaseLost(RunStopped):
     """Another scheduler holds the link now; this run may not publish."""
 
 
-class LinkGone(RunStopped):
-    """The link was deleted while the run was under way."""
+class Held(RunStopped):
+    """Publishing would take away more than half of what is served; a person decides."""
+
+    kind = "shrink"
 
 
 class Cancelled(RunStopped):

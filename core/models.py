@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ class Trigger(StrEnum):
 
     ADDED = "added"
     MANUAL = "manual"
+    SWITCHED_ON = "switched_on"
     SCHEDULE = "schedule"
 
 
@@ -69,14 +71,16 @@ class CrmLink:
     created_at: datetime | None = None
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> CrmLink:
-        """A stored link; legacy ones may lack everything but their URL."""
+    def from_document(cls, page_id: str, document: Mapping[str, Any]) -> CrmLink:
+        """A stored link; those from before link ids may lack everything but their URL."""
+        url = str(document["url"])
+        kind = document.get("type")
         return cls(
-            link_id=document["link_id"],
-            name=document.get("name") or document["url"],
-            url=document["url"],
-            type=LinkType(document.get("type") or "api"),
-            api_key=document.get("api_key"),
+            link_id=document.get("link_id") or derived_link_id(page_id, url),
+            name=document.get("name") or url,
+            url=url,
+            type=LinkType(kind) if kind in set(LinkType) else LinkType.API,
+            api_key=document.get("api_key") or None,
             headers=document.get("headers") or {},
             description=document.get("description") or "",
             is_active=document.get("is_active", True) is True,
@@ -100,10 +104,16 @@ class CrmLink:
         }
 
 
+def derived_link_id(page_id: str, url: str) -> str:
+    """The id of a link that was stored without one: always the same for a page and URL."""
+    return "link-" + hashlib.sha256(f"{page_id}\n{url}".encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class PageLink:
     """A link as its page sees it: its definition, and on which channels it is switched on."""
 
+    company_id: str
     page_id: str
     page_name: str
     link: CrmLink
@@ -125,9 +135,10 @@ class PageLink:
 class Record:
     """One record of an answer, flattened.
 
-    ``path`` is where it stands today (``customers[3]``); ``lines`` are its flattened lines
-    without that position (``customers[].id: cust-123``), which is what is embedded and hashed.
-    ``at`` says which lines of the whole flattened text they are: ``(first, count)`` runs.
+    ``path`` is where it stands today (``customers[3]``). ``lines`` are its flattened lines with
+    ``pattern`` (``customers[]``) in the place of that position: what is embedded and hashed, so
+    that a record that moves stays the same. An empty ``pattern`` means the lines carry no position
+    of a record. ``at`` says which lines of the whole text they are, as ``(first, count)`` runs.
     """
 
     key: str
@@ -136,22 +147,20 @@ class Record:
     lines: tuple[str, ...]
     at: tuple[tuple[int, int], ...]
 
-    def positioned_lines(self) -> list[str]:
-        """The lines as they stand in the flattened text."""
-        return [self.path + line[len(self.pattern) :] for line in self.lines]
+    def positioned(self, text: str) -> str:
+        """``text``, made of this record's lines, as it stands in the flattened text."""
+        if not self.pattern:
+            return text
+        cut = len(self.pattern)
+        return "\n".join(self.path + line[cut:] for line in text.split("\n"))
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a record that fits the embedding model.
-
-    ``text`` is position-free. Its first ``header`` lines repeat what names the record; then come
-    the record's lines from ``first`` to ``first + count``. ``part`` is the piece of one long line.
-    """
+    """A piece of one record that fits the embedding model; ``text`` is free of its position."""
 
     chunk_id: str
     record_key: str
     path: str
     text: str
     text_hash: str
-    header: int

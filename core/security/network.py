@@ -8,8 +8,10 @@ that a name which answers differently the second time gains nothing).
 from __future__ import annotations
 
 import ipaddress
+import queue
 import re
 import socket
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -84,6 +86,22 @@ class AddressGuard:
             raise AddressRefused(f"{target.host} is a private address.", action=_NOT_ALLOWED)
         return target
 
+    def check_name(self, url: str) -> None:
+        """Raise AddressRefused when the name leads to a private address today.
+
+        A courtesy to the person who types it: what counts is the check at each connection. A name
+        that can't be resolved now passes.
+        """
+        target = parse_target(url)
+        if self.is_allowed_host(target):
+            return
+        try:
+            addresses = resolve(target, timeout=3.0)
+        except (OSError, TimeoutError):
+            return
+        for address in addresses:
+            self.check_address(target, address)
+
     def check_address(self, target: Target, address: str) -> None:
         """Raise AddressRefused unless ``address``, resolved from ``target``, may be connected."""
         if self.is_allowed_host(target):
@@ -120,6 +138,28 @@ def parse_target(url: str) -> Target:
     except UnicodeError:
         raise AddressRefused(f"{host} is not a host name.", action=example) from None
     return Target(scheme, ascii_host, port or (443 if scheme == "https" else 80))
+
+
+def resolve(target: Target, *, timeout: float) -> list[str]:
+    """The addresses of the target's host. Raises TimeoutError, or OSError when there are none."""
+    answer: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            answer.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error if isinstance(error, OSError) else OSError(str(error)))
+
+    # The system's resolver knows no time limit: the thread is left behind when it takes too long.
+    threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    try:
+        result = answer.get(timeout=max(0.0, timeout))
+    except queue.Empty:
+        raise TimeoutError(f"{target.host} could not be resolved in time") from None
+    if isinstance(result, OSError):
+        raise result
+    return result
 
 
 def is_public(address: IPAddress) -> bool:

@@ -42,7 +42,12 @@ class SecretBox:
         return PREFIX + self._fernet.encrypt(value.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """The value behind ``sealed``. Raises SecretUnreadable when the key does not fit."""
+        """The value behind ``sealed``. Raises SecretUnreadable when the key does not fit.
+
+        A value that was stored before secrets were encrypted is given back as it is.
+        """
+        if not is_sealed(sealed):
+            return sealed
         try:
             return self._fernet.decrypt(sealed.removeprefix(PREFIX).encode()).decode()
         except InvalidToken:

@@ -1,0 +1,103 @@
+"""Companies and their pages (collection ``companies``, one document per company).
+
+A company document changes by read, edit, and a replace that only matches the revision that was
+read: of two people changing at once, the second one's change is made on top of the first's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pymongo.errors import DuplicateKeyError
+
+from core.errors import Conflict, NotFound
+from core.security.accounts import DEFAULT_COMPANY
+from core.store import Database, Document
+
+T = TypeVar("T")
+
+LINK_LISTS = ("facebook_crm_links", "messenger_crm_links", "crm_links")
+
+
+class Companies:
+    """The company documents."""
+
+    def __init__(self, database: Database) -> None:
+        self._companies = database["companies"]
+
+    def get(self, company_id: str) -> Document:
+        """The company's document; one without pages when it has none yet."""
+        document = self._companies.find_one({"company_id": company_id})
+        return document or _new_company(company_id)
+
+    def all(self) -> list[Document]:
+        """Every company's document."""
+        return list(self._companies.find({}))
+
+    def page(self, company_id: str, page_id: str) -> Document:
+        """One page of the company. Raises NotFound, saying how to add it."""
+        return find_page(self.get(company_id), page_id)
+
+    def add_page(self, company_id: str, page_id: str, page_name: str) -> Document:
+        """Add a page. Raises Conflict when it is there already."""
+
+        def add(company: Document) -> Document:
+            if any(page["page_id"] == page_id for page in company["pages"]):
+                raise Conflict(
+                    f"Page {page_id} is there already.", action="Add links to it as it is."
+                )
+            page: Document = {"page_id": page_id, "page_name": page_name}
+            page |= {name: [] for name in LINK_LISTS}
+            company["pages"].append(page)
+            return page
+
+        return self.edit(company_id, add)
+
+    def edit(self, company_id: str, change: Callable[[Document], T]) -> T:
+        """Apply ``change`` to the company's document, in place, and store it as one atomic update.
+
+        ``change`` is called again on the newer document if someone else's change came first; what
+        it raises stops the edit and nothing is stored.
+        """
+        while True:
+            company = self._companies.find_one({"company_id": company_id})
+            if company is None:
+                company = _new_company(company_id)
+                result = change(company)
+                try:
+                    self._companies.insert_one(company)
+                except DuplicateKeyError:
+                    continue
+                return result
+            revision = company.get("rev")
+            company.setdefault("pages", [])
+            result = change(company)
+            company["rev"] = (revision or 0) + 1
+            found = {"_id": company["_id"], "rev": revision}
+            if self._companies.replace_one(found, company).matched_count:
+                return result
+
+
+def find_page(company: Document, page_id: str) -> Document:
+    """The page of a company's document. Raises NotFound, saying how to add it."""
+    for page in company.get("pages", ()):
+        if page["page_id"] == page_id:
+            found: dict[str, Any] = page
+            return found
+    raise NotFound(
+        f"There is no page {page_id}.",
+        action='Add it on the Pages screen, or with POST /api/dashboard/pages {"page_id": '
+        f'"{page_id}", "page_name": "…"}}.',
+    )
+
+
+def _new_company(company_id: str) -> Document:
+    name = "My company" if company_id == DEFAULT_COMPANY else company_id
+    return {
+        "_id": company_id,
+        "company_id": company_id,
+        "company_name": name,
+        "pages": [],
+        "rev": 0,
+    }

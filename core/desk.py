@@ -1,0 +1,118 @@
+"""The product's parts, wired together for one process."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from core.companies import Companies
+from core.errors import StoreAway
+from core.leases import Leases
+from core.links import Links
+from core.runs import Runs
+from core.scheduler import Scheduler
+from core.security.accounts import Accounts
+from core.security.network import AddressGuard
+from core.security.secrets import SecretBox, load_secret_key
+from core.served import Served
+from core.settings import Settings
+from core.store import Database, open_store
+from core.sync import OnStep, Sync
+from core.vectors.contents import Contents
+from core.vectors.documents import VectorDocuments
+from core.vectors.embed import Embedder
+from core.vectors.mirror import Mirror
+from core.vectors.retrieve import Retriever
+
+FOLLOW_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Desk:
+    """Everything that the dashboard, the API and the scheduler share."""
+
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+        self.settings = settings
+        self.database = database if database is not None else open_store(settings)
+        key = settings.secret_key
+        self.box = SecretBox(
+            key.get_secret_value() if key else load_secret_key(settings.data_dir)
+        )
+        self.guard = AddressGuard(settings.crm_allowed_hosts)
+        self.accounts = Accounts(self.database, settings.session_hours)
+        self.companies = Companies(self.database)
+        self.leases = Leases(self.database)
+        self.runs = Runs(self.database)
+        self.links = Links(self.companies, self.leases, self.runs, self.box, self.guard)
+        self.contents = Contents(self.database)
+        self.documents = VectorDocuments(self.database)
+        self.served = Served(self.leases, self.contents)
+        self.embedder = Embedder(settings.embedding_model)
+        self.mirror = Mirror(
+            settings.data_dir, settings.chroma_url, self.leases, self.contents, self.documents
+        )
+        self.retriever = Retriever(
+            settings, self.links, self.leases, self.contents, self.mirror, self.embedder
+        )
+
+    def scheduler(self, on_step: OnStep = lambda step: None) -> Scheduler:
+        """A scheduler over this desk. ``on_step`` is called at each step of each run."""
+        sync = Sync(
+            self.settings,
+            self.box,
+            self.guard,
+            self.leases,
+            self.runs,
+            self.contents,
+            self.documents,
+            self.embedder,
+        )
+        return Scheduler(
+            self.settings,
+            self.database,
+            self.links,
+            self.leases,
+            self.runs,
+            self.contents,
+            self.documents,
+            sync,
+            on_step,
+        )
+
+    def check_store(self) -> None:
+        """Raise StoreAway unless the store answers."""
+        try:
+            self.database["companies"].find_one({}, {"_id": 1})
+        except (PyMongoError, OSError) as error:
+            raise StoreAway(
+                f"The document store does not answer ({type(error).__name__}).",
+                action="Check MONGODB_URI and that the server is up.",
+            ) from error
+
+    def follow_store(self, stop: threading.Event) -> None:
+        """Keep the mirror up to date until ``stop`` is set; for a background thread."""
+        seen: list[tuple[object, ...]] | None = None
+        while not stop.wait(FOLLOW_SECONDS):
+            try:
+                links = [x for c in self.companies.all() for x in self.links.of_company(c["company_id"])]
+                states = self.leases.states([link.link.link_id for link in links])
+                now: list[tuple[object, ...]] = [
+                    (link.link.link_id, state["live_generation"], tuple(link.active_channels))
+                    for link in links
+                    if (state := states.get(link.link.link_id))
+                ]
+                if now != seen:
+                    self.mirror.follow(links)
+                    seen = now
+            except Exception:
+                log.exception("The mirror could not follow the store")
+
+
+@cache
+def get_desk() -> Desk:
+    """This process's desk, by the environment's settings."""
+    return Desk(Settings())

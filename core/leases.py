@@ -1,0 +1,242 @@
+"""The sync state of each link (collection ``link_states``): due times, leases, live generation.
+
+A scheduler owns a link while it holds its lease. Each claim raises the ``fence``; everything a
+holder writes here is filtered by the fence it got, so that one that stalled and was overtaken can
+neither publish nor finish. ``due_at`` of a claimed link is the end of its lease, so that a holder
+that died needs no clean-up: the link simply becomes due again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from core.errors import LeaseLost
+from core.models import PageLink
+from core.store import Database, Document
+
+LEASE_SECONDS = 20.0
+# Later than any date, for links that are not to be synced
+NEVER = 1e15
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to sync one link for now."""
+
+    link_id: str
+    fence: int
+    state: Document
+    """The link's state as it was claimed."""
+
+
+class Leases:
+    """The sync states."""
+
+    def __init__(self, database: Database) -> None:
+        self._states = database["link_states"]
+        self._removals = database["link_removals"]
+
+    def follow(self, link: PageLink) -> bool:
+        """Bring the link's state in line with the link; whether it was active before.
+
+        A new active link is due at once.
+        """
+        link_id = link.link.link_id
+        channels = sorted(channel.value for channel in link.active_channels)
+        state = self._states.find_one({"_id": link_id})
+        if state is None:
+            try:
+                self._states.insert_one(_new_state(link, channels))
+            except DuplicateKeyError:
+                return self.follow(link)
+            return False
+        was_active = bool(state["channels"])
+        if state["channels"] != channels:
+            # The scheduler brings `channels` of the stored documents up to date.
+            fields: dict[str, Any] = {"channels": channels, "channels_pending": True}
+            if link.is_active != was_active:
+                fields["due_at"] = time.time() if link.is_active else NEVER
+            self._states.update_one({"_id": link_id}, {"$set": fields})
+        return was_active
+
+    def forget(self, link_id: str) -> None:
+        """Drop the state of a deleted link; whoever syncs it can't publish any more.
+
+        Its documents are removed by a scheduler (see ``removals``).
+        """
+        # First the note, then the deed: dying in between loses no clean-up.
+        self._removals.update_one(
+            {"_id": link_id}, {"$set": {"since": time.time()}}, upsert=True
+        )
+        self._states.delete_many({"_id": link_id})
+
+    def link_ids(self) -> set[str]:
+        """The links that have a state."""
+        return {state["_id"] for state in self._states.find({}, {"_id": 1})}
+
+    def removals(self) -> list[tuple[str, bool]]:
+        """Deleted links whose documents are to be removed, and whether it is for the last time.
+
+        It is done again once a lease's time has passed, since a run that was under way may have
+        written one more batch.
+        """
+        settled = time.time() - 2 * LEASE_SECONDS
+        return [(note["_id"], note["since"] < settled) for note in self._removals.find({})]
+
+    def removed(self, link_id: str) -> None:
+        """The documents of a deleted link are gone for good."""
+        self._removals.delete_many({"_id": link_id})
+
+    def channels_pending(self) -> list[tuple[str, list[str]]]:
+        """Links whose stored documents don't yet name the channels they answer on."""
+        found = self._states.find({"channels_pending": True}, {"channels": 1})
+        return [(state["_id"], state["channels"]) for state in found]
+
+    def channels_noted(self, link_id: str, channels: list[str]) -> None:
+        """The stored documents name these channels now."""
+        self._states.update_one(
+            {"_id": link_id, "channels": channels}, {"$set": {"channels_pending": False}}
+        )
+
+    def states(self, link_ids: list[str]) -> dict[str, Document]:
+        """The states of links, by link id."""
+        return {
+            link_id: state
+            for link_id in link_ids
+            if (state := self._states.find_one({"_id": link_id})) is not None
+        }
+
+    def request(self, link_id: str, run_id: str) -> None:
+        """Make the link due now, for the given run; a run under way is finished first."""
+        self._states.update_one({"_id": link_id}, {"$set": {"pending_run": run_id}})
+        now = time.time()
+        self._states.update_one(
+            {"_id": link_id, "lease_until": {"$lte": now}}, {"$set": {"due_at": now}}
+        )
+
+    def due(self, limit: int) -> list[str]:
+        """Links that wait for a sync, the longest waiting first."""
+        query = {"due_at": {"$lte": time.time()}}
+        found = self._states.find(query, {"_id": 1}).sort("due_at", 1).limit(limit)
+        return [state["_id"] for state in found]
+
+    def next_due(self) -> float | None:
+        """When the next link is due."""
+        found = self._states.find({"due_at": {"$lt": NEVER}}, {"due_at": 1})
+        state = next(iter(found.sort("due_at", 1).limit(1)), None)
+        return float(state["due_at"]) if state else None
+
+    def claim(self, link_id: str, holder: str) -> Lease | None:
+        """Take the link if it is due and nobody holds it."""
+        now = time.time()
+        until = now + LEASE_SECONDS
+        state = self._states.find_one_and_update(
+            {"_id": link_id, "due_at": {"$lte": now}, "lease_until": {"$lte": now}},
+            {
+                "$set": {"lease_holder": holder, "lease_until": until, "due_at": until},
+                "$inc": {"fence": 1},
+            },
+            return_document=True,
+        )
+        return Lease(link_id, state["fence"], state) if state else None
+
+    def renew(self, lease: Lease) -> None:
+        """Hold on for longer. Raises LeaseLost."""
+        until = time.time() + LEASE_SECONDS
+        self._write(lease, {"lease_until": until, "due_at": until})
+
+    def check(self, lease: Lease) -> Document:
+        """The link's state now. Raises LeaseLost."""
+        state = self._states.find_one({"_id": lease.link_id, "fence": lease.fence})
+        if state is None:
+            raise _lost()
+        return state
+
+    def publish(self, lease: Lease, generation: int, fields: Mapping[str, Any]) -> None:
+        """Make ``generation`` what readers see, in one update. Raises LeaseLost."""
+        result = self._states.update_one(
+            {"_id": lease.link_id, "fence": lease.fence, "live_generation": generation - 1},
+            {"$set": {**fields, "live_generation": generation}},
+        )
+        if not result.matched_count:
+            raise _lost()
+
+    def note(self, lease: Lease, fields: Mapping[str, Any]) -> None:
+        """Write facts about the last sync. Raises LeaseLost."""
+        self._write(lease, dict(fields))
+
+    def take_pending(self, lease: Lease, run_id: str) -> None:
+        """The run that was asked for is under way now; a later request queues another."""
+        self._states.update_one(
+            {"_id": lease.link_id, "fence": lease.fence, "pending_run": run_id},
+            {"$set": {"pending_run": None}},
+        )
+
+    def finish(self, lease: Lease, due_at: float) -> None:
+        """Give the link back, due at ``due_at``, or at once when a run waits. Raises LeaseLost."""
+        self._write(lease, {"lease_holder": None, "lease_until": 0.0, "due_at": due_at})
+        now = time.time()
+        self._states.update_one(
+            {"_id": lease.link_id, "pending_run": {"$ne": None}, "lease_until": {"$lte": now}},
+            {"$set": {"due_at": now}},
+        )
+        # Switched off meanwhile: `follow` could not know that this would set a due time.
+        self._states.update_one({"_id": lease.link_id, "channels": []}, {"$set": {"due_at": NEVER}})
+
+    def heal_clock(self, latest_due: float) -> None:
+        """Bring times back that a clock which was wrong has put too far into the future.
+
+        ``latest_due`` (seconds since 1970) is later than any due time set by a right clock.
+        """
+        now = time.time()
+        self._states.update_many(
+            {"due_at": {"$gt": latest_due, "$lt": NEVER}},
+            {"$set": {"due_at": now, "lease_until": 0.0}},
+        )
+
+    def _write(self, lease: Lease, fields: dict[str, Any]) -> None:
+        result = self._states.update_one(
+            {"_id": lease.link_id, "fence": lease.fence}, {"$set": fields}
+        )
+        if not result.matched_count:
+            raise _lost()
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost(
+        "The link was deleted, or another scheduler took it over.",
+        action="Nothing to do.",
+    )
+
+
+def _new_state(link: PageLink, channels: list[str]) -> Document:
+    return {
+        "_id": link.link.link_id,
+        "company_id": link.company_id,
+        "page_id": link.page_id,
+        "channels": channels,
+        "channels_pending": False,
+        "live_generation": 0,
+        "due_at": time.time() if channels else NEVER,
+        "pending_run": None,
+        "lease_holder": None,
+        "lease_until": 0.0,
+        "fence": 0,
+        "failures": 0,
+        "last_success_at": None,
+        "last_synced_at": None,
+        "last_error": None,
+        "writing": False,
+        "text_hash": None,
+        "accepted_records": None,
+        "records": 0,
+        "documents": 0,
+        "total_lines": 0,
+        "records_at": None,
+        "model": None,
+    }

@@ -1,0 +1,209 @@
+"""Sync runs (collection ``sync_runs``): what ran, what it did, and what it said.
+
+Times are seconds since 1970: both engines index plain numbers well.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import Conflict, DeskError, NotFound
+from core.models import ENDED, PageLink, RunState, Trigger
+from core.store import Database, Document
+
+# A run keeps its newest lines; a run says little, so this is only a bound.
+MAX_LINES = 500
+OPEN_STATES = (RunState.QUEUED.value, RunState.RUNNING.value)
+
+
+class Runs:
+    """The runs of all links."""
+
+    def __init__(self, database: Database) -> None:
+        self._runs = database["sync_runs"]
+
+    def queue(self, link: PageLink, trigger: Trigger, *, run_id: str | None = None) -> str:
+        """Write a run down that is to be made; its id."""
+        run_id = run_id or "run-" + secrets.token_hex(8)
+        self._runs.insert_one(
+            {
+                "_id": run_id,
+                "company_id": link.company_id,
+                "page_id": link.page_id,
+                "link_id": link.link.link_id,
+                "link_name": link.link.name,
+                "url": link.link.url,
+                "trigger": trigger.value,
+                "state": RunState.QUEUED.value,
+                "step": None,
+                "queued_at": time.time(),
+                "started_at": None,
+                "finished_at": None,
+                "counts": {},
+                "steps": [],
+                "progress": None,
+                "error": None,
+                "retry_at": None,
+                "cancel_requested": False,
+                "lines": [],
+            }
+        )
+        return run_id
+
+    def queued(self, link_id: str) -> str | None:
+        """The run of this link that waits for its turn."""
+        run = self._runs.find_one(
+            {"link_id": link_id, "state": RunState.QUEUED.value}, {"_id": 1}
+        )
+        return str(run["_id"]) if run else None
+
+    def get(self, company_id: str, run_id: str) -> Document:
+        """One run. Raises NotFound."""
+        run = self._runs.find_one({"_id": run_id, "company_id": company_id})
+        if run is None:
+            raise NotFound(
+                f"There is no sync run {run_id}.", action="GET /api/dashboard/sync/runs lists them."
+            )
+        return run
+
+    def find(
+        self,
+        company_id: str,
+        *,
+        page_id: str | None = None,
+        link_id: str | None = None,
+        state: RunState | None = None,
+        before: float | None = None,
+        limit: int = 50,
+    ) -> list[Document]:
+        """Runs, newest first; ``before`` (seconds since 1970) pages on."""
+        query: dict[str, Any] = {"company_id": company_id}
+        if page_id:
+            query["page_id"] = page_id
+        if link_id:
+            query["link_id"] = link_id
+        if state:
+            query["state"] = state.value
+        if before is not None:
+            query["queued_at"] = {"$lt": before}
+        return list(self._runs.find(query).sort("queued_at", -1).limit(limit))
+
+    def latest(self, link_id: str) -> Document | None:
+        """The link's newest run."""
+        return next(iter(self._runs.find({"link_id": link_id}).sort("queued_at", -1).limit(1)), None)
+
+    def line(self, run_id: str, level: str, text: str) -> None:
+        """Add a line to the run's log."""
+        entry = {"at": time.time(), "level": level, "text": text}
+        self._runs.update_one(
+            {"_id": run_id}, {"$push": {"lines": {"$each": [entry], "$slice": -MAX_LINES}}}
+        )
+
+    def start(self, run_id: str) -> bool:
+        """Mark a queued run as running; False when it was cancelled meanwhile."""
+        result = self._runs.update_one(
+            {"_id": run_id, "state": RunState.QUEUED.value},
+            {"$set": {"state": RunState.RUNNING.value, "started_at": time.time()}},
+        )
+        return result.matched_count == 1
+
+    def step(self, run_id: str, step: str) -> None:
+        """Note that the run enters a step."""
+        self._runs.update_one(
+            {"_id": run_id},
+            {
+                "$set": {"step": step, "progress": None},
+                "$push": {"steps": {"$each": [{"step": step, "at": time.time()}]}},
+            },
+        )
+
+    def progress(self, run_id: str, done: int, total: int) -> None:
+        """Note how far the current step is."""
+        self._runs.update_one(
+            {"_id": run_id}, {"$set": {"progress": {"done": done, "total": total}}}
+        )
+
+    def finish(
+        self,
+        run_id: str,
+        state: RunState,
+        *,
+        counts: Mapping[str, int] | None = None,
+        error: DeskError | None = None,
+        retry_at: float | None = None,
+    ) -> None:
+        """End the run. ``retry_at`` says when the link is tried again."""
+        fields: dict[str, Any] = {
+            "state": state.value,
+            "finished_at": time.time(),
+            "progress": None,
+            "retry_at": retry_at,
+        }
+        if counts is not None:
+            fields["counts"] = dict(counts)
+        if error is not None:
+            fields["error"] = {
+                "kind": getattr(error, "kind", "stopped"),
+                "message": error.message,
+                "action": error.action,
+                "permanent": error.permanent,
+            }
+        self._runs.update_one({"_id": run_id}, {"$set": fields})
+
+    def interrupt(self, link_id: str, *, but: str) -> None:
+        """Close what a process that died has left running for this link."""
+        self._runs.update_many(
+            {"link_id": link_id, "state": RunState.RUNNING.value, "_id": {"$ne": but}},
+            {
+                "$set": {
+                    "state": RunState.INTERRUPTED.value,
+                    "finished_at": time.time(),
+                    "error": {
+                        "kind": "interrupted",
+                        "message": "The scheduler stopped in the middle of this run.",
+                        "action": "Nothing to do: the link was synced again by itself.",
+                        "permanent": False,
+                    },
+                }
+            },
+        )
+
+    def cancel(self, company_id: str, run_id: str) -> Document:
+        """Cancel a run: a waiting one at once, a running one as soon as its worker notices.
+
+        Raises NotFound, and Conflict when the run is over.
+        """
+        run = self.get(company_id, run_id)
+        if RunState(run["state"]) in ENDED:
+            raise Conflict(
+                f"Run {run_id} is over: {run['state']}.", action="There is nothing left to cancel."
+            )
+        self._cancel({"_id": run_id})
+        return self.get(company_id, run_id)
+
+    def cancel_open(self, link_id: str) -> None:
+        """Cancel whatever waits or runs for a link that is going away."""
+        self._cancel({"link_id": link_id})
+
+    def _cancel(self, query: Mapping[str, Any]) -> None:
+        self._runs.update_many(
+            {**query, "state": RunState.QUEUED.value},
+            {"$set": {"state": RunState.CANCELLED.value, "finished_at": time.time()}},
+        )
+        self._runs.update_many(
+            {**query, "state": RunState.RUNNING.value}, {"$set": {"cancel_requested": True}}
+        )
+
+    def cancel_requested(self, run_id: str) -> bool:
+        """Whether someone wants this run to stop."""
+        run = self._runs.find_one({"_id": run_id}, {"cancel_requested": 1})
+        return run is None or bool(run.get("cancel_requested"))
+
+    def prune(self, *, keep_seconds: float) -> int:
+        """Delete runs that ended longer ago; how many."""
+        limit = time.time() - keep_seconds
+        query = {"queued_at": {"$lt": limit}, "state": {"$nin": list(OPEN_STATES)}}
+        return self._runs.delete_many(query).deleted_count

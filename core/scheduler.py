@@ -1,0 +1,324 @@
+"""The scheduler: claims due links and syncs them, until it is told to stop.
+
+`schedule` is only the heartbeat. What is due, and who is on it, is in the store, so that any number
+of schedulers may run and none of them needs to remember anything. Every job catches what goes
+wrong: `schedule` would otherwise run it again on every tick.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime
+
+import schedule
+import structlog
+
+from core.connectors.api import LONGEST_WAIT
+from core.connectors.http import Watch
+from core.errors import (
+    Cancelled,
+    DeskError,
+    FetchError,
+    Held,
+    LeaseLost,
+    NotFound,
+    RateLimited,
+    RunStopped,
+    SyncError,
+)
+from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
+from core.links import Links
+from core.models import PageLink, RunState, Trigger
+from core.runs import Runs
+from core.settings import Settings
+from core.store import Database
+from core.sync import FETCH_SECONDS, OnStep, Result, Sync
+from core.vectors.contents import Contents
+from core.vectors.documents import VectorDocuments
+
+# A scheduler that has not been heard of for this long is taken for dead.
+SILENT_SECONDS = 15.0
+KEEP_RUNS_SECONDS = 30 * 24 * 3600.0
+
+log = structlog.get_logger()
+
+
+class Scheduler:
+    """One scheduler process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        links: Links,
+        leases: Leases,
+        runs: Runs,
+        contents: Contents,
+        documents: VectorDocuments,
+        sync: Sync,
+        on_step: OnStep = lambda step: None,
+    ) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._settings = settings
+        self._beats = database["schedulers"]
+        self._links = links
+        self._leases = leases
+        self._runs = runs
+        self._contents = contents
+        self._documents = documents
+        self._sync = sync
+        self._on_step = on_step
+        self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
+        self._busy: dict[str, Future[bool]] = {}
+        self._watches: set[Watch] = set()
+        self._started_at = time.time()
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Sync what is due, until ``stop`` is set; runs under way are then cut off and redone."""
+        for job in (self._links.reconcile, self._beat, self._tidy):
+            _guarded(job)()
+        log.info("Scheduler started", scheduler=self.name, workers=self._settings.sync_workers)
+        heartbeat = self._heartbeat()
+        drift = _clock_drift()
+        while not stop.wait(0.25):
+            # `schedule` plans by the wall clock: set back by an hour, it would stand for an hour.
+            if abs(_clock_drift() - drift) > 5.0:
+                heartbeat, drift = self._heartbeat(), _clock_drift()
+            heartbeat.run_pending()
+        for watch in list(self._watches):
+            watch.cut(_Stopping("The scheduler was stopped.", action="Nothing to do."))
+        self._pool.shutdown()
+        self._beats.delete_many({"_id": self.name})
+        log.info("Scheduler stopped", scheduler=self.name)
+
+    def run_once(self) -> bool:
+        """Sync everything that is due now; whether all of it went well."""
+        self._links.reconcile()
+        self._tidy()
+        results: list[bool] = []
+        try:
+            while link_ids := self._leases.due(1000):
+                leases = [lease for i in link_ids if (lease := self._leases.claim(i, self.name))]
+                if not leases:
+                    break
+                futures = [self._pool.submit(self._work, lease) for lease in leases]
+                results += [future.result() for future in wait(futures).done]
+        finally:
+            self._pool.shutdown()
+        return all(results)
+
+    def _heartbeat(self) -> schedule.Scheduler:
+        heartbeat = schedule.Scheduler()
+        heartbeat.every(1).seconds.do(_guarded(self._tick))
+        heartbeat.every(2).seconds.do(_guarded(self._beat))
+        heartbeat.every(2).seconds.do(_guarded(self._tidy))
+        heartbeat.every(1).minutes.do(_guarded(self._links.reconcile))
+        heartbeat.every(1).hours.do(_guarded(self._prune))
+        return heartbeat
+
+    def _tick(self) -> None:
+        self._busy = {key: future for key, future in self._busy.items() if not future.done()}
+        free = self._settings.sync_workers - len(self._busy)
+        if free <= 0:
+            return
+        for link_id in self._leases.due(free):
+            lease = self._leases.claim(link_id, self.name)
+            if lease is not None:
+                self._busy[f"{link_id}#{lease.fence}"] = self._pool.submit(self._work, lease)
+
+    def _work(self, lease: Lease) -> bool:
+        """Sync a claimed link; True unless the run failed. Never raises."""
+        try:
+            return self._run(lease)
+        except LeaseLost:
+            return True
+        except Exception:
+            # The lease runs out by itself, and the link is due again then.
+            log.exception("A sync run broke", link_id=lease.link_id)
+            return False
+
+    def _run(self, lease: Lease) -> bool:
+        company_id = lease.state["company_id"]
+        try:
+            link = self._links.get(company_id, lease.link_id)
+        except NotFound:
+            self._leases.forget(lease.link_id)
+            return True
+        if not link.is_active:
+            self._leases.finish(lease, NEVER)
+            return True
+        run_id = self._runs.queued(lease.link_id) or self._runs.queue(link, Trigger.SCHEDULE)
+        self._leases.take_pending(lease, run_id)
+        if not self._runs.start(run_id):
+            self._leases.finish(lease, self._next_regular(link))
+            return True
+        self._runs.interrupt(lease.link_id, but=run_id)
+        watch = Watch(FETCH_SECONDS)
+        self._watches.add(watch)
+        over = threading.Event()
+        keeper = threading.Thread(
+            target=self._keep, args=(lease, run_id, watch, over), name="keeper", daemon=True
+        )
+        keeper.start()
+        try:
+            result = self._sync.run(link, lease, run_id, watch, self._on_step)
+        except Exception as error:
+            over.set()
+            keeper.join()
+            return self._failed(link, lease, run_id, error)
+        finally:
+            over.set()
+            watch.close()
+            self._watches.discard(watch)
+        keeper.join()
+        return self._succeeded(link, lease, run_id, result)
+
+    def _keep(self, lease: Lease, run_id: str, watch: Watch, over: threading.Event) -> None:
+        """Hold the lease while the run is under way, and notice when a person cancels it."""
+        renewed = time.monotonic()
+        while not over.wait(1.0):
+            try:
+                if self._runs.cancel_requested(run_id):
+                    watch.cut(Cancelled("Somebody cancelled the run.", action="Nothing to do."))
+                if time.monotonic() - renewed > LEASE_SECONDS / 4:
+                    self._leases.renew(lease)
+                    renewed = time.monotonic()
+            except LeaseLost as lost:
+                watch.cut(lost)
+                return
+            except Exception:
+                log.exception("The lease could not be renewed", link_id=lease.link_id)
+
+    def _succeeded(self, link: PageLink, lease: Lease, run_id: str, result: Result) -> bool:
+        now = time.time()
+        self._leases.note(
+            lease, {"failures": 0, "last_error": None, "last_success_at": now, "last_synced_at": now}
+        )
+        self._runs.finish(run_id, result.state, counts=result.counts)
+        self._leases.finish(lease, self._next_regular(link))
+        return True
+
+    def _failed(self, link: PageLink, lease: Lease, run_id: str, error: Exception) -> bool:
+        if isinstance(error, _Stopping):
+            self._runs.finish(run_id, RunState.INTERRUPTED, error=error)
+            self._leases.finish(lease, time.time())
+            return True
+        if isinstance(error, RunStopped):
+            return self._stopped(link, lease, run_id, error)
+        if isinstance(error, DeskError):
+            failure = error
+        else:
+            log.exception("A sync run broke", run_id=run_id, exc_info=error)
+            failure = SyncError(
+                "Something went wrong inside the product.",
+                action="The process log has the details; it is tried again by itself.",
+            )
+            failure.permanent = False
+        what = "fetch CRM data" if isinstance(failure, FetchError) else "sync CRM data"
+        text = f"Failed to {what}: {failure.message}"
+        log.error(text, run_id=run_id, link_id=lease.link_id, page_id=link.page_id)
+        self._runs.line(run_id, "error", text)
+        failures = int(lease.state["failures"]) + 1
+        due_at = self._next_try(link, failure, failures)
+        described = {
+            "kind": getattr(failure, "kind", "error"),
+            "message": failure.message,
+            "action": failure.action,
+        }
+        self._runs.finish(run_id, RunState.FAILED, error=failure, retry_at=due_at)
+        self._leases.note(
+            lease,
+            {"failures": failures, "last_error": described, "last_synced_at": time.time()},
+        )
+        self._leases.finish(lease, due_at)
+        return False
+
+    def _stopped(self, link: PageLink, lease: Lease, run_id: str, error: RunStopped) -> bool:
+        state = {Cancelled: RunState.CANCELLED, Held: RunState.HELD}.get(
+            type(error), RunState.INTERRUPTED
+        )
+        log.warning(error.message, run_id=run_id, link_id=lease.link_id)
+        self._runs.line(run_id, "warning", str(error))
+        self._runs.finish(run_id, state, error=error)
+        if isinstance(error, Held):
+            described = {"kind": error.kind, "message": error.message, "action": error.action}
+            self._leases.note(lease, {"last_error": described, "last_synced_at": time.time()})
+        self._leases.finish(lease, self._next_regular(link))
+        return not isinstance(error, Held)
+
+    def _next_regular(self, link: PageLink) -> float:
+        minutes = link.link.sync_interval_minutes or self._settings.sync_interval_minutes
+        return time.time() + minutes * 60
+
+    def _next_try(self, link: PageLink, error: DeskError, failures: int) -> float:
+        """When a failed link is tried again: sooner than usual if that can help, backing off."""
+        regular = self._next_regular(link)
+        if isinstance(error, RateLimited) and (error.retry_after or 0.0) > LONGEST_WAIT:
+            # A CRM may ask for a day, but not for ever.
+            return time.time() + min(float(error.retry_after or 0.0), 24 * 3600.0)
+        if error.permanent:
+            return regular
+        return min(regular, time.time() + 60.0 * 2 ** min(failures - 1, 10))
+
+    def _beat(self) -> None:
+        now = time.time()
+        self._beats.replace_one(
+            {"_id": self.name},
+            {
+                "_id": self.name,
+                "at": now,
+                "started_at": self._started_at,
+                "busy": len(self._busy),
+                "workers": self._settings.sync_workers,
+            },
+            upsert=True,
+        )
+        self._beats.delete_many({"at": {"$lt": now - 3600.0}})
+
+    def _tidy(self) -> None:
+        for link_id, channels in self._leases.channels_pending():
+            self._documents.set_channels(link_id, channels)
+            self._leases.channels_noted(link_id, channels)
+        for link_id, is_settled in self._leases.removals():
+            if not self._leases.states([link_id]):
+                self._documents.drop(link_id)
+                self._contents.drop(link_id)
+            if is_settled:
+                self._leases.removed(link_id)
+
+    def _prune(self) -> None:
+        self._runs.prune(keep_seconds=KEEP_RUNS_SECONDS)
+        longest = max(self._settings.sync_interval_minutes * 60, 7 * 24 * 3600.0) + 24 * 3600.0
+        self._leases.heal_clock(time.time() + longest)
+
+
+class _Stopping(RunStopped):
+    """This scheduler is being stopped."""
+
+
+def heartbeats(database: Database) -> list[dict[str, object]]:
+    """The schedulers that are alive: name, when last heard of, how busy."""
+    limit = time.time() - SILENT_SECONDS
+    return list(database["schedulers"].find({"at": {"$gte": limit}}))
+
+
+def _clock_drift() -> float:
+    """How far the local wall clock is ahead of the steady one; a change means it was set."""
+    # Naive on purpose: `schedule` plans in naive local time, summer time included.
+    return (datetime.now() - datetime(2000, 1, 1)).total_seconds() - time.monotonic()  # noqa: DTZ005
+
+
+def _guarded(job: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            job()
+        except Exception:
+            log.exception("A scheduler job failed", job=getattr(job, "__name__", "job"))
+
+    return run

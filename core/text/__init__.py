@@ -1,0 +1,1 @@
+"""From an answer's bytes to lines, records and chunks."""

@@ -1,0 +1,67 @@
+"""What a record is recognised by when it moves: its id field, else its text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+# In the order in which they are believed. A field only counts when every record of the same array
+# has it, each with another value.
+ID_FIELDS = ("id", "_id", "uuid", "guid", "gid", "key", "code", "sku", "number", "email", "handle")
+# What a person would call a record by; repeated in every chunk of a long record.
+NAMING_FIELDS = (*ID_FIELDS, "name", "first_name", "last_name", "full_name", "title", "subject")
+
+
+def record_keys(records: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """A key for each record, given as ``(pattern, lines)``; no two are alike.
+
+    Of the form ``id=cust-123`` where an id field tells the records of an array apart, else a hash
+    of the text, with an ordinal for exact doubles.
+    """
+    by_pattern: dict[str, list[int]] = defaultdict(list)
+    for index, (pattern, _) in enumerate(records):
+        by_pattern[pattern].append(index)
+    keys = [""] * len(records)
+    for pattern, indexes in by_pattern.items():
+        fields = [own_fields(pattern, records[index][1]) for index in indexes] if pattern else []
+        name = _identity_field(fields)
+        for position, index in enumerate(indexes):
+            if name:
+                identity = f"{name}={fields[position][name]}"
+            else:
+                text = "\n".join(records[index][1])
+                identity = hashlib.sha256(text.encode()).hexdigest()[:24]
+            keys[index] = f"{pattern}#{identity}"
+    seen: Counter[str] = Counter()
+    for index, key in enumerate(keys):
+        seen[key] += 1
+        if seen[key] > 1:
+            keys[index] = f"{key}#{seen[key]}"
+    return keys
+
+
+def own_fields(pattern: str, lines: Sequence[str]) -> dict[str, str]:
+    """The record's direct fields, by name, from its lines (``customers[].id: 7`` gives ``id``)."""
+    cut = len(pattern) + 1 if pattern else 0
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, separator, value = line[cut:].partition(": ")
+        if separator and "." not in name and "[" not in name:
+            fields.setdefault(name, value)
+    return fields
+
+
+def _identity_field(fields: Sequence[dict[str, str]]) -> str | None:
+    for wanted in ID_FIELDS:
+        for name in {name for name in (fields[0] if fields else {}) if name.lower() == wanted}:
+            values = [record.get(name, "") for record in fields]
+            unusable = {"", "null", "{}", "[]"} & set(values)
+            if not unusable and len(set(values)) == len(values):
+                return name
+    for name in fields[0] if fields else {}:
+        if name.endswith(("_id", "Id", "ID")):
+            values = [record.get(name, "") for record in fields]
+            if not {"", "null"} & set(values) and len(set(values)) == len(values):
+                return name
+    return None

@@ -1,0 +1,1 @@
+"""From chunks to vectors, stored documents, the mirror, and hits."""

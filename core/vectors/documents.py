@@ -1,0 +1,143 @@
+"""Chunks with their vectors in the store (collection ``vector_documents``), by generations.
+
+A document is part of generation ``g`` when ``valid_from <= g < valid_to``. A run writes with
+``valid_from = live + 1`` and marks with ``valid_to = live + 1``; both mean nothing to a reader
+until ``live_generation`` of the link's state moves on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from bson.binary import Binary, BinaryVectorDtype
+from numpy.typing import NDArray
+
+from core.models import Chunk, PageLink
+from core.store import Database
+
+# "For ever": the greatest integer that JSON readers of any language hold exactly
+FOREVER = 2**53
+# A write waits for the one before it: small batches keep everybody moving.
+WRITE_BATCH = 200
+
+Vector = NDArray[np.float32]
+
+
+class VectorDocuments:
+    """The vector documents of all links."""
+
+    def __init__(self, database: Database) -> None:
+        self._documents = database["vector_documents"]
+
+    def clean(self, link_id: str, live: int, chunk_ids: Sized[str]) -> None:
+        """Undo what a run that died has left: back to exactly the live generation."""
+        self._documents.delete_many({"link_id": link_id, "valid_from": {"$gt": live}})
+        self._documents.delete_many({"link_id": link_id, "valid_to": {"$lte": live}})
+        self._documents.update_many(
+            {"link_id": link_id, "valid_to": {"$gt": live, "$lt": FOREVER}},
+            {"$set": {"valid_to": FOREVER}},
+        )
+        present = {d["_id"] for d in self._documents.find({"link_id": link_id}, {"_id": 1})}
+        for batch in _batches(sorted(present - set(chunk_ids))):
+            self._documents.delete_many({"link_id": link_id, "_id": {"$in": batch}})
+
+    def present(self, link_id: str) -> set[str]:
+        """The ids of all stored documents of the link."""
+        return {d["_id"] for d in self._documents.find({"link_id": link_id}, {"_id": 1})}
+
+    def vectors_of(self, link_id: str, text_hashes: Sized[str]) -> dict[str, Vector]:
+        """Vectors that this link already has for texts, by text hash."""
+        if not text_hashes:
+            return {}
+        found = self._documents.find(
+            {"link_id": link_id}, {"text_hash": 1, "embedding": 1, "_id": 0}
+        )
+        return {
+            document["text_hash"]: vector_of(document["embedding"])
+            for document in found
+            if document["text_hash"] in text_hashes
+        }
+
+    def insert(
+        self,
+        link: PageLink,
+        generation: int,
+        model: str,
+        chunks: Sequence[Chunk],
+        vectors: Iterable[Vector],
+    ) -> None:
+        """Store a batch of new chunks as part of ``generation``."""
+        now = datetime.now(UTC)
+        channels = [channel.value for channel in link.active_channels]
+        self._documents.insert_many(
+            [
+                {
+                    "_id": chunk.chunk_id,
+                    "company_id": link.company_id,
+                    "page_id": link.page_id,
+                    "channels": channels,
+                    "source": "crm",
+                    "link_id": link.link.link_id,
+                    "record_key": chunk.record_key,
+                    "path": chunk.path,
+                    "text": chunk.text,
+                    "text_hash": chunk.text_hash,
+                    "embedding": Binary.from_vector(
+                        vector.tolist(), BinaryVectorDtype.FLOAT32
+                    ),
+                    "model": model,
+                    "created_at": now,
+                    "updated_at": now,
+                    "valid_from": generation,
+                    "valid_to": FOREVER,
+                }
+                for chunk, vector in zip(chunks, vectors, strict=True)
+            ]
+        )
+
+    def outdate(self, link_id: str, generation: int, chunk_ids: Iterable[str]) -> Iterator[int]:
+        """Mark chunks as no longer part of ``generation``; yields how many after each batch."""
+        done = 0
+        for batch in _batches(chunk_ids):
+            self._documents.update_many(
+                {"link_id": link_id, "_id": {"$in": batch}}, {"$set": {"valid_to": generation}}
+            )
+            done += len(batch)
+            yield done
+
+    def drop_outdated(self, link_id: str, live: int) -> None:
+        """Delete what is no longer part of the live generation."""
+        self._documents.delete_many({"link_id": link_id, "valid_to": {"$lte": live}})
+
+    def set_channels(self, link_id: str, channels: list[str]) -> None:
+        """Note which channels answer from the link's documents."""
+        self._documents.update_many({"link_id": link_id}, {"$set": {"channels": channels}})
+
+    def drop(self, link_id: str) -> None:
+        """Delete all documents of the link."""
+        self._documents.delete_many({"link_id": link_id})
+
+    def link_ids(self) -> set[str]:
+        """The links that have documents."""
+        return set(self._documents.distinct("link_id"))
+
+    def read(self, link_id: str, *, newer_than: int = 0) -> Iterator[Mapping[str, Any]]:
+        """The link's documents with ``text`` and ``embedding``, from ``newer_than`` on."""
+        query = {"link_id": link_id, "valid_from": {"$gt": newer_than}}
+        return iter(self._documents.find(query, {"text": 1, "embedding": 1, "record_key": 1}))
+
+
+def vector_of(stored: Any) -> Vector:
+    """A stored BSON vector as an array."""
+    return np.asarray(Binary(stored, subtype=9).as_vector().data, dtype=np.float32)
+
+
+def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(ids)
+    while batch := list(islice(iterator, WRITE_BATCH)):
+        yield batch

@@ -1,0 +1,267 @@
+"""The local Chroma mirror of the vector documents: one collection per page and channel.
+
+The store is the truth; a collection notes in its metadata which generation of which links it
+holds, and is brought up to date by comparing ids, so that any crash, and any number of repetitions,
+ends at the same content. A folder that is missing or broken is simply built again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from core.leases import Leases
+from core.models import Channel, PageLink
+from core.vectors.contents import Contents
+from core.vectors.documents import Vector, VectorDocuments, vector_of
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+BATCH = 500
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Near:
+    """A chunk near a question; ``score`` is the cosine similarity."""
+
+    chunk_id: str
+    link_id: str
+    text: str
+    score: float
+
+
+class Mirror:
+    """This process's mirror."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        chroma_url: str | None,
+        leases: Leases,
+        contents: Contents,
+        documents: VectorDocuments,
+    ) -> None:
+        self._data_dir = data_dir
+        self._chroma_url = chroma_url
+        self._leases = leases
+        self._contents = contents
+        self._documents = documents
+        self._lock = threading.RLock()
+        self._client: ClientAPI | None = None
+        self._slot: Path | None = None
+        self._slot_lock: IO[str] | None = None
+        self._folder: Path | None = None
+
+    def follow(self, links: list[PageLink]) -> None:
+        """Bring the collections of all the given links' pages up to date."""
+        pages = {(link.company_id, link.page_id) for link in links}
+        for company_id, page_id in pages:
+            own = [link for link in links if (link.company_id, link.page_id) == (company_id, page_id)]
+            for channel in Channel:
+                self.search(company_id, page_id, channel, own, None, 0)
+
+    def search(
+        self,
+        company_id: str,
+        page_id: str,
+        channel: Channel,
+        links: list[PageLink],
+        vector: Vector | None,
+        k: int,
+    ) -> list[Near]:
+        """The ``k`` chunks nearest to ``vector`` among the page's links on the channel.
+
+        ``links`` are all links of the page as they are now; the collection is brought up to date
+        first. Without a vector that is all it does.
+        """
+        feeding = [x.link.link_id for x in links if x.channels.get(channel)]
+        states = self._leases.states(feeding)
+        wanted = {
+            link_id: int(state["live_generation"])
+            for link_id, state in states.items()
+            if state["live_generation"]
+        }
+        name = collection_name(company_id, page_id, channel)
+        with self._lock:
+            try:
+                collection = self._up_to_date(name, wanted)
+                return self._query(collection, vector, k)
+            except Exception as error:
+                if self._chroma_url:
+                    raise
+                log.warning("The mirror is built again", reason=f"{type(error).__name__}: {error}")
+                self._start_anew()
+                return self._query(self._up_to_date(name, wanted), vector, k)
+
+    def close(self) -> None:
+        """Give the folder back, for the next process."""
+        with self._lock:
+            self._client = None
+            if self._slot_lock is not None:
+                self._slot_lock.close()
+                self._slot_lock = None
+
+    def _query(self, collection: Collection, vector: Vector | None, k: int) -> list[Near]:
+        if vector is None or k < 1 or not collection.count():
+            return []
+        found = collection.query(
+            query_embeddings=[vector.tolist()],
+            n_results=min(k, collection.count()),
+            include=["documents", "metadatas", "distances"],
+        )
+        rows = zip(
+            found["ids"][0],
+            (found["metadatas"] or [[]])[0],
+            (found["documents"] or [[]])[0],
+            (found["distances"] or [[]])[0],
+            strict=True,
+        )
+        return [
+            Near(chunk_id, str(meta["link_id"]), text, 1.0 - float(distance))
+            for chunk_id, meta, text, distance in rows
+        ]
+
+    def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
+        client = self._open()
+        collection = client.get_or_create_collection(
+            name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+        )
+        metadata = collection.metadata or {}
+        held: dict[str, int] = json.loads(str(metadata.get("links") or "{}"))
+        complete = collection.count() == metadata.get("count", 0)
+        if held == wanted and complete:
+            return collection
+        for link_id in held.keys() - wanted.keys():
+            collection.delete(where={"link_id": link_id})
+        for link_id, generation in wanted.items():
+            since = held.get(link_id, 0) if complete else 0
+            if since != generation or not complete:
+                self._copy(collection, link_id, generation, since)
+        collection.modify(metadata={"links": json.dumps(wanted), "count": collection.count()})
+        return collection
+
+    def _copy(self, collection: Collection, link_id: str, generation: int, since: int) -> None:
+        """Make the collection hold exactly the chunks of the link's generation."""
+        wanted = {
+            chunk_id
+            for entry in self._contents.read(link_id, generation)
+            for chunk_id, _ in entry.chunks
+        }
+        present = set(collection.get(where={"link_id": link_id}, include=[])["ids"])
+        for batch in _batches(sorted(present - wanted)):
+            collection.delete(ids=batch)
+        missing = wanted - present
+        # What is new since the generation held here; everything if that did not suffice.
+        for newer_than in {since: None, 0: None}:
+            if missing:
+                found = self._documents.read(link_id, newer_than=newer_than)
+                missing -= self._insert(collection, link_id, found, missing)
+
+    def _insert(
+        self,
+        collection: Collection,
+        link_id: str,
+        documents: Iterator[Mapping[str, Any]],
+        wanted: set[str],
+    ) -> set[str]:
+        chosen = [document for document in documents if document["_id"] in wanted]
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            collection.upsert(
+                ids=[document["_id"] for document in batch],
+                embeddings=[vector_of(document["embedding"]) for document in batch],
+                documents=[document["text"] for document in batch],
+                metadatas=[{"link_id": link_id} for _ in batch],
+            )
+        return {document["_id"] for document in chosen}
+
+    def _open(self) -> ClientAPI:
+        if self._folder is not None and not self._folder.exists():
+            self._client = None
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def _connect(self) -> ClientAPI:
+        import chromadb
+        from chromadb.config import Settings as ChromaSettings
+
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        if self._chroma_url:
+            url = urlsplit(self._chroma_url)
+            return chromadb.HttpClient(
+                host=url.hostname or "localhost",
+                port=url.port or 8000,
+                ssl=url.scheme == "https",
+                settings=quiet,
+            )
+        if self._slot is None or not self._slot.exists():
+            self._slot = self._take_slot()
+        folders = sorted(path for path in self._slot.iterdir() if path.is_dir())
+        self._folder = folders[-1] if folders else self._new_folder()
+        return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
+
+    def _take_slot(self) -> Path:
+        """A folder of our own: the first that no living process of this machine holds."""
+        root = self._data_dir / "mirror"
+        number = 0
+        while True:
+            slot = root / f"process-{number}"
+            slot.mkdir(parents=True, exist_ok=True)
+            lock = (slot / "lock").open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                number += 1
+            else:
+                self._slot_lock = lock
+                return slot
+
+    def _new_folder(self) -> Path:
+        assert self._slot is not None
+        taken = [int(path.name) for path in self._slot.iterdir() if path.name.isdigit()]
+        folder = self._slot / f"{max([0, *taken, *self._used()]) + 1:06d}"
+        folder.mkdir()
+        return folder
+
+    def _used(self) -> list[int]:
+        # Chroma keeps a client per path for the life of the process: never the same path twice.
+        return [int(self._folder.name)] if self._folder is not None else []
+
+    def _start_anew(self) -> None:
+        """Leave the present folder for an empty one."""
+        self._client = None
+        if self._slot is None or not self._slot.exists():
+            self._slot = self._take_slot()
+        broken = [path for path in self._slot.iterdir() if path.is_dir()]
+        self._folder = self._new_folder()
+        for path in broken:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path)
+
+
+def collection_name(company_id: str, page_id: str, channel: Channel) -> str:
+    """The collection of a page and channel; any id is made into a name that Chroma takes."""
+    digest = hashlib.sha256(f"{company_id}\n{page_id}".encode()).hexdigest()[:32]
+    return f"{channel.value}-{digest}"
+
+
+def _batches(ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
