@@ -59,6 +59,15 @@ class Desk:
             settings, self.links, self.leases, self.contents, self.mirror, self.embedder
         )
 
+    def ensure_admin(self) -> None:
+        """Create the first administrator; a generated password is printed, this once."""
+        password = self.settings.admin_password
+        self.accounts.ensure_admin(
+            self.settings.admin_username,
+            password.get_secret_value() if password else None,
+            _print_password,
+        )
+
     def scheduler(self, on_step: OnStep = lambda step: None) -> Scheduler:
         """A scheduler over this desk. ``on_step`` is called at each step of each run."""
         sync = Sync(
@@ -110,6 +119,15 @@ class Desk:
                     seen = now
             except Exception:
                 log.exception("The mirror could not follow the store")
+
+
+def _print_password(username: str, password: str) -> None:
+    # Printed, not logged: it belongs to whoever sits at the terminal.
+    print(  # noqa: T201
+        f"\n  First start: sign in as {username} with the password {password}\n"
+        "  It is not shown again.\n",
+        flush=True,
+    )
 
 
 @cache

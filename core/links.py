@@ -144,7 +144,7 @@ class Links:
             return len(entries), [_link_id(page_id, entry) for entry in entries]
 
         count, link_ids = self._companies.edit(company_id, change)
-        log.info("CRM link switched", page_id=page_id, url=url, is_active=is_active)
+        log.info("CRM link status updated successfully", page_id=page_id, is_active=is_active)
         for link_id in set(link_ids):
             link = self.get(company_id, link_id)
             was_active = self._leases.follow(link)
@@ -169,7 +169,7 @@ class Links:
             return len(entries), [_link_id(page_id, entry) for entry in entries]
 
         count, link_ids = self._companies.edit(company_id, change)
-        log.info("CRM link deleted", page_id=page_id, url=url)
+        log.info("CRM link deleted successfully", page_id=page_id)
         for link_id in set(link_ids):
             try:
                 self._leases.follow(self.get(company_id, link_id))

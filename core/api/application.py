@@ -1,0 +1,64 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from core.api import auth, health, links, pages, rag, sync
+from core.api.limits import BodyLimit
+from core.api.problems import answer_problems
+from core.desk import Desk, get_desk
+from core.log import configure_logging
+
+
+def create_api(desk: Desk) -> FastAPI:
+    """The REST API over ``desk``, to be mounted at ``/api``."""
+    # The documentation page's scripts come from the package: nothing is loaded from elsewhere.
+    app = FastAPIOffline(
+        title="CRM desk",
+        summary="CRM links, their syncs, and what the bot finds in them",
+        version="0.1.0",
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.desk = desk
+    answer_problems(app)
+    for module in (auth, pages, links, sync, rag, health):
+        app.include_router(module.router)
+    app.add_middleware(BodyLimit)
+    return app
+
+
+@asynccontextmanager
+async def background(desk: Desk) -> AsyncIterator[None]:
+    """What a web process does besides answering: loads the model, keeps the mirror up to date."""
+    stop = threading.Event()
+    desk.embedder.warm_up()
+    follower = threading.Thread(target=desk.follow_store, args=(stop,), name="mirror", daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        desk.mirror.close()
+
+
+def standalone() -> Starlette:
+    """The API alone, at the same paths, by the environment's settings."""
+    desk = get_desk()
+    configure_logging(desk.settings.log_format)
+    desk.ensure_admin()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with background(desk):
+            yield
+
+    return Starlette(routes=[Mount("/api", app=create_api(desk))], lifespan=lifespan)

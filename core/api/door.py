@@ -1,0 +1,179 @@
+"""The door: nobody gets to the dashboard without a session.
+
+An ASGI middleware in front of Streamlit. Pages without a valid session cookie are answered with a
+redirect to ``/login``, the WebSocket is refused, so that no page script runs for a stranger. The
+REST API is not behind it: it asks for a token itself and takes no cookies.
+"""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import urlencode, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.desk import Desk
+from core.errors import NotSignedIn
+
+COOKIE = "crm_desk_session"
+_MAX_FORM = 16 * 1024
+
+
+class Door:
+    """The middleware; ``desk`` knows the accounts."""
+
+    def __init__(self, app: ASGIApp, desk: Desk) -> None:
+        self._app = app
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if path == "/api" or path.startswith("/api/") or path == "/_stcore/health":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] == "http" and path in ("/login", "/logout"):
+            request = Request(scope, receive)
+            answer = await (self._login(request) if path == "/login" else self._logout(request))
+            await answer(scope, receive, send)
+            return
+        if await run_in_threadpool(self._is_known, session_token(scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4401, "reason": "not signed in"})
+        else:
+            query = scope["query_string"].decode("latin-1")
+            wanted = path + (f"?{query}" if query else "")
+            to = "/login" if wanted == "/" else "/login?" + urlencode({"next": wanted})
+            await RedirectResponse(to, 303, headers=_NOT_KEPT)(scope, receive, send)
+
+    def _is_known(self, token: str | None) -> bool:
+        try:
+            self._desk.accounts.user_of(token)
+        except NotSignedIn:
+            return False
+        return True
+
+    async def _login(self, request: Request) -> Response:
+        wanted = _inside(request.query_params.get("next", "/"))
+        if request.method in ("GET", "HEAD"):
+            return _form(wanted)
+        if request.method != "POST":
+            return Response("POST the form.", 405, headers={"Allow": "GET, POST"})
+        if _is_foreign(request.headers):
+            return _form(wanted, "This form was sent from another site.", 403)
+        if int(request.headers.get("content-length") or _MAX_FORM + 1) > _MAX_FORM:
+            return _form(wanted, "That is too long for a name and a password.", 413)
+        fields = await request.form()
+        name, password = str(fields.get("username", "")), str(fields.get("password", ""))
+        try:
+            session = await run_in_threadpool(self._desk.accounts.sign_in, name, password)
+        except NotSignedIn as refused:
+            return _form(wanted, refused.message, 401, name)
+        answer = RedirectResponse(wanted, 303, headers=_NOT_KEPT)
+        answer.set_cookie(
+            COOKIE,
+            session.token,
+            expires=session.expires_at,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return answer
+
+    async def _logout(self, request: Request) -> Response:
+        # Also by GET: the dashboard's link is one. Lax cookies and this check keep other sites out.
+        if _is_foreign(request.headers):
+            return Response("Sign out from the dashboard itself.", 403)
+        await run_in_threadpool(self._desk.accounts.sign_out, session_token(request.scope))
+        answer = RedirectResponse("/login", 303, headers=_NOT_KEPT)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+_NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+def session_token(scope: Scope) -> str | None:
+    """The session token of a request's or WebSocket's cookie."""
+    return Request({**scope, "type": "http"}).cookies.get(COOKIE)
+
+
+def _inside(wanted: str) -> str:
+    """``wanted`` if it is a path of this dashboard, else its start."""
+    parts = urlsplit(wanted)
+    if parts.scheme or parts.netloc or not wanted.startswith("/") or not wanted.isprintable():
+        return "/"
+    # Browsers take // and /\ for the start of another site's address.
+    return "/" if wanted[1:2] in ("/", "\\") or "\\" in wanted else wanted
+
+
+def _is_foreign(headers: Headers) -> bool:
+    if headers.get("sec-fetch-site") == "cross-site":
+        return True
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+
+
+def _form(wanted: str, problem: str = "", status: int = 200, name: str = "") -> HTMLResponse:
+    error = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
+    action = "/login" if wanted == "/" else "/login?" + urlencode({"next": wanted})
+    page = _PAGE.format(error=error, action=html.escape(action), name=html.escape(name))
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+    headers = {
+        **_NOT_KEPT,
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+    }
+    return HTMLResponse(page, status, headers=headers)
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in · CRM desk</title>
+<style>
+:root {{ color-scheme: light dark; --back: #f6f7f9; --card: #fff; --text: #1a2233;
+  --muted: #5b6475; --line: #cfd5df; --accent: #1f5fd6; --wrong: #b3261e; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --back: #10141c; --card: #1a202b;
+  --text: #e8ebf1; --muted: #a0a9b8; --line: #3a4352; --accent: #4d86f0; --wrong: #ff9a91; }} }}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem;
+  background: var(--back); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }}
+form {{ width: 100%; max-width: 23rem; padding: 2rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: .75rem; }}
+h1 {{ margin: 0; font-size: 1.4rem; }}
+p {{ margin: .25rem 0 1.25rem; color: var(--muted); }}
+p[role=alert] {{ color: var(--wrong); font-weight: 600; }}
+label {{ display: block; margin: 1rem 0 .25rem; font-weight: 600; font-size: .9rem; }}
+input {{ width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; background: var(--back);
+  border: 1px solid var(--line); border-radius: .5rem; }}
+button {{ width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600;
+  color: #fff; background: #1f5fd6; border: 0; border-radius: .5rem; cursor: pointer; }}
+:focus-visible {{ outline: 2px solid var(--accent); outline-offset: 2px; }}
+</style>
+</head>
+<body>
+<form method="post" action="{action}">
+<h1>CRM desk</h1>
+<p>Sign in to see which CRM feeds your bot.</p>
+{error}
+<label for="username">User name</label>
+<input id="username" name="username" value="{name}" autocomplete="username" required autofocus>
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required>
+<button type="submit">Sign in</button>
+</form>
+</body>
+</html>
+"""

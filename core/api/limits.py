@@ -1,0 +1,52 @@
+"""A bound on request bodies."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.api.problems import problem
+
+# The largest thing anyone sends is a link with its headers.
+MAX_BODY = 1024 * 1024
+
+
+class BodyLimit:
+    """ASGI middleware: answers 413 to a body over ``MAX_BODY``, however it is sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        too_large = declared.isdigit() and int(declared) > MAX_BODY
+        body = b""
+        more = not too_large
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            too_large = len(body) > MAX_BODY
+            more = message.get("more_body", False) and not too_large
+        if too_large:
+            answer = problem(
+                413,
+                f"The body is larger than {MAX_BODY // 1024} KiB; nothing was stored.",
+                title="Request too large",
+                headers={"Connection": "close"},
+            )
+            await answer(scope, receive, send)
+            return
+        handed_over = False
+
+        async def replay() -> Message:
+            nonlocal handed_over
+            if handed_over:
+                return await receive()
+            handed_over = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)

@@ -1,0 +1,150 @@
+"""What requests look like. Unusable values become 422 answers that name the field."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    field_validator,
+)
+
+from core.links import NewLink
+from core.models import Channel, LinkType
+
+# RFC 9110: a field name is a token, a value has no line breaks and no control characters.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# The connection's own business: set here, they could break the request apart.
+_OWN_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"}
+
+
+def _plain(value: str) -> str:
+    value = value.strip()
+    if not value:
+        raise ValueError("must not be empty")
+    if not value.isprintable():
+        raise ValueError("must not have line breaks or control characters")
+    return value
+
+
+def _distinct(channels: list[Channel]) -> list[Channel]:
+    return list(dict.fromkeys(channels))
+
+
+Name = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
+PageId = Annotated[StrictStr, Field(max_length=100), AfterValidator(_plain)]
+Url = Annotated[StrictStr, Field(max_length=4000), AfterValidator(_plain)]
+Channels = Annotated[list[Channel], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
+
+
+class Body(BaseModel):
+    """A request body. Unknown fields are refused: a misspelt one would be lost in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Credentials(Body):
+    """Who signs in."""
+
+    username: StrictStr = Field(min_length=1, max_length=200)
+    password: StrictStr = Field(min_length=1, max_length=1000)
+
+
+class NewPage(Body):
+    """A Facebook page to be added."""
+
+    page_id: PageId
+    page_name: Name
+
+
+class NewLinkBody(Body):
+    """A CRM link to be added to channels of a page."""
+
+    page_id: PageId
+    channels: Channels
+    name: Name
+    url: Url
+    type: LinkType = LinkType.API
+    api_key: StrictStr | None = Field(None, max_length=8000)
+    headers: dict[StrictStr, StrictStr] | None = Field(None, max_length=50)
+    description: StrictStr | None = Field(None, max_length=2000)
+    is_active: StrictBool = True
+    sync_interval_minutes: float | None = Field(None, gt=0, le=60 * 24 * 7)
+
+    @field_validator("api_key")
+    @classmethod
+    def _sendable_key(cls, value: str | None) -> str | None:
+        if value is not None and not _HEADER_VALUE.fullmatch(value):
+            raise ValueError("has a line break or another character that HTTP does not allow")
+        return value.strip() if value and value.strip() else None
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable_headers(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        for name, content in (value or {}).items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a header name")
+            if name.lower() in _OWN_HEADERS:
+                raise ValueError(f"{name} is set by the product itself")
+            if not _HEADER_VALUE.fullmatch(content) or len(content) > 8000:
+                raise ValueError(f"the value of {name} has a character that HTTP does not allow")
+        return value
+
+    def to_new_link(self) -> NewLink:
+        """The link that is described."""
+        return NewLink(
+            name=self.name,
+            url=self.url,
+            type=self.type,
+            api_key=self.api_key,
+            headers=self.headers or {},
+            description=self.description or "",
+            is_active=self.is_active,
+            sync_interval_minutes=self.sync_interval_minutes,
+        )
+
+
+class LinkStatus(Body):
+    """A link to be switched on or off on channels."""
+
+    page_id: PageId
+    url: Url
+    channels: Channels
+    is_active: StrictBool
+
+
+class LinkRemoval(Body):
+    """A link to be deleted from channels."""
+
+    page_id: PageId
+    url: Url
+    channels: Channels
+
+
+class SyncRequest(Body):
+    """A link to be synced now."""
+
+    link_id: StrictStr = Field(min_length=1, max_length=100)
+
+
+class SearchRequest(Body):
+    """A question to a page's channel; ``k`` is how many hits at most."""
+
+    page_id: PageId
+    channel: Channel
+    query: Annotated[StrictStr, Field(max_length=4000)]
+    k: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+
+    @field_validator("query")
+    @classmethod
+    def _asks_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value

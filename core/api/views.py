@@ -1,0 +1,105 @@
+"""What answers look like: plain dictionaries without a secret in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from core.desk import Desk
+from core.leases import NEVER
+from core.links import public_headers
+from core.models import Channel, PageLink
+from core.security.secrets import MASK
+from core.store import Document
+from core.vectors.retrieve import is_stale
+
+
+def moment(seconds: float | None) -> str | None:
+    """Seconds since 1970 in ISO 8601, UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def link_view(
+    desk: Desk, link: PageLink, state: Mapping[str, Any] | None, channel: Channel | None = None
+) -> dict[str, Any]:
+    """A link with its sync state; ``is_active`` is that of ``channel``, if one is asked for."""
+    own = link.link
+    return {
+        "link_id": own.link_id,
+        "name": own.name,
+        "url": own.url,
+        "type": own.type.value,
+        "channels": [name.value for name in link.channels],
+        "channel_status": {name.value: active for name, active in link.channels.items()},
+        "api_key": MASK if own.api_key else None,
+        "headers": public_headers(own),
+        "description": own.description,
+        "is_active": link.channels[channel] if channel else link.is_active,
+        "is_legacy": link.legacy,
+        "sync_interval_minutes": own.sync_interval_minutes,
+        "created_at": own.created_at.isoformat() if own.created_at else None,
+        "sync": sync_view(desk, link, state),
+    }
+
+
+def sync_view(desk: Desk, link: PageLink, state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How the link's sync stands."""
+    if state is None:
+        state = {}
+    due_at = state.get("due_at")
+    last_success = state.get("last_success_at")
+    return {
+        "status": sync_status(desk, link, state),
+        "documents": state.get("documents", 0),
+        "records": state.get("records", 0),
+        "last_synced_at": moment(state.get("last_synced_at")),
+        "last_success_at": moment(last_success),
+        "next_sync_at": moment(due_at) if due_at and due_at < NEVER else None,
+        "last_error": state.get("last_error"),
+    }
+
+
+def sync_status(desk: Desk, link: PageLink, state: Mapping[str, Any]) -> str:
+    """One word: off, syncing, held, failing, waiting (never synced yet), stale or serving."""
+    if not link.is_active:
+        return "off"
+    if state.get("lease_holder"):
+        return "syncing"
+    error = state.get("last_error")
+    if error:
+        return "held" if error["kind"] == "shrink" else "failing"
+    if not state.get("live_generation"):
+        return "waiting"
+    return "stale" if is_stale(link, state.get("last_success_at"), desk.settings) else "serving"
+
+
+def run_view(run: Document, *, with_lines: bool = True) -> dict[str, Any]:
+    """A sync run."""
+    lines = [{**line, "at": moment(line["at"])} for line in run["lines"]]
+    view = {
+        "run_id": run["_id"],
+        "page_id": run["page_id"],
+        "link_id": run["link_id"],
+        "link_name": run["link_name"],
+        "trigger": run["trigger"],
+        "state": run["state"],
+        "step": run["step"],
+        "steps": [{"step": step["step"], "at": moment(step["at"])} for step in run["steps"]],
+        "progress": run["progress"],
+        "counts": run["counts"],
+        "queued_at": moment(run["queued_at"]),
+        "started_at": moment(run["started_at"]),
+        "finished_at": moment(run["finished_at"]),
+        "duration_seconds": duration(run),
+        "error": run["error"],
+        "retry_at": moment(run["retry_at"]),
+    }
+    return view | {"lines": lines} if with_lines else view
+
+
+def duration(run: Document) -> float | None:
+    """How long a run that is over took, in seconds."""
+    if run["started_at"] is None or run["finished_at"] is None:
+        return None
+    return round(run["finished_at"] - run["started_at"], 3)

@@ -1,0 +1,155 @@
+"""Sync logs: what ran, what failed and why, and when it is tried again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import streamlit as st
+
+from core.api.views import duration
+from core.errors import DeskError
+from core.models import RunState
+from core.scheduler import heartbeats
+from core.store import Document
+from pages.session import ago, may_change, plain, show_error, signed_in
+
+SHOWN = 100
+LOOKS = {
+    "queued": "⏳ queued",
+    "running": "🔄 running",
+    "succeeded": "✅ succeeded",
+    "unchanged": "✅ unchanged",
+    "held": "✋ held",
+    "failed": "❌ failed",
+    "cancelled": "⏹ cancelled",
+    "interrupted": "⚠ interrupted",
+}
+
+desk, user = signed_in()
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def show_run(run: Document) -> None:
+    """One run, opened."""
+    st.subheader(plain(run["link_name"]))
+    st.caption(
+        plain(
+            f"{LOOKS[run['state']]} · page {run['page_id']} · started by {run['trigger']} · "
+            f"{run['_id']}"
+        )
+    )
+    if error := run["error"]:
+        retry = f" Next try {ago(run['retry_at'])}." if run["retry_at"] else ""
+        st.warning(plain(f"{error['message']} {error['action']}{retry}"), icon=":material/error:")
+    if run["counts"]:
+        st.text(" · ".join(f"{value:,} {name}" for name, value in run["counts"].items()))
+    steps = run["steps"]
+    ends = [step["at"] for step in steps[1:]] + [run["finished_at"]]
+    if steps:
+        told = [
+            step["step"] + (f" {end - step['at']:.1f} s" if end else " …")
+            for step, end in zip(steps, ends, strict=True)
+        ]
+        st.text(" → ".join(told))
+    lines = [
+        f"{datetime.fromtimestamp(line['at'], UTC):%H:%M:%S} {line['level']:7} {line['text']}"
+        for line in run["lines"]
+    ]
+    st.code("\n".join(lines) or "No lines yet.", language=None, wrap_lines=True)
+    if run["state"] in ("queued", "running") and may_change(user):
+        if st.button("Cancel this run", icon=":material/cancel:"):
+            try:
+                desk.runs.cancel(user.company_id, run["_id"])
+            except DeskError as error:
+                show_error(error)
+
+
+@st.fragment(run_every=2.0)
+def show_runs(page_id: str, state: str) -> None:
+    """The runs, newest first; asks the store again every two seconds."""
+    _, someone = signed_in()
+    if not heartbeats(desk.database):
+        st.warning(
+            "No scheduler is running: nothing is synced. Start one with python -m core scheduler.",
+            icon=":material/warning:",
+        )
+    runs = desk.runs.find(
+        someone.company_id,
+        page_id=None if page_id == "all" else page_id,
+        state=None if state == "all" else RunState(state),
+        limit=SHOWN,
+    )
+    if not runs:
+        st.info(
+            "No sync has run yet. Add a CRM link, and its first run appears here within seconds.",
+            icon=":material/info:",
+        )
+        st.page_link("pages/links.py", label="To the CRM links", icon=":material/link:")
+        return
+    table = pd.DataFrame(
+        [
+            {
+                "When": _moment(run["queued_at"]),
+                "State": LOOKS[run["state"]],
+                "CRM link": run["link_name"],
+                "What happened": run["error"]["message"]
+                if run["error"]
+                else (run["lines"][-1]["text"] if run["lines"] else ""),
+                "Records": run["counts"].get("records"),
+                "Seconds": duration(run),
+                "Next try": _moment(run["retry_at"]),
+                "Page": run["page_id"],
+                "Started by": run["trigger"],
+            }
+            for run in runs
+        ]
+    )
+    selection = st.dataframe(
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="runs-table",
+        column_config={
+            "When": st.column_config.DatetimeColumn(format="distance"),
+            "Next try": st.column_config.DatetimeColumn(format="distance"),
+            "What happened": st.column_config.TextColumn(width="large"),
+            "Seconds": st.column_config.NumberColumn(format="%.1f"),
+        },
+    )
+    rows = selection["selection"]["rows"]
+    if rows:
+        # What is open stays open while newer runs push it down the table.
+        chosen = runs[rows[0]]["_id"] if rows != st.session_state.get("runs-rows") else None
+        st.session_state["runs-open"] = chosen or st.session_state.get("runs-open")
+    else:
+        st.session_state["runs-open"] = None
+    st.session_state["runs-rows"] = rows
+    if opened := st.session_state["runs-open"]:
+        show_run(desk.runs.get(someone.company_id, opened))
+    else:
+        st.caption("Select a row to read what the run did.")
+
+
+st.title("Sync logs")
+pages = {p["page_id"]: p["page_name"] for p in desk.companies.get(user.company_id)["pages"]}
+left, right = st.columns(2)
+chosen_page = left.selectbox(
+    "Page",
+    ["all", *pages],
+    format_func=lambda page_id: "All pages" if page_id == "all" else f"{pages[page_id]} ({page_id})",
+    key="logs_page",
+    bind="query-params",
+)
+chosen_state = right.selectbox(
+    "State",
+    ["all", *(state.value for state in RunState)],
+    format_func=lambda state: "All states" if state == "all" else state,
+    key="logs_state",
+    bind="query-params",
+)
+show_runs(chosen_page, chosen_state)

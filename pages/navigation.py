@@ -1,0 +1,26 @@
+"""What Streamlit runs for every page: checks the user, then hands over to the chosen screen."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.session import plain, signed_in
+
+st.set_page_config(page_title="CRM desk", page_icon=":material/hub:", layout="wide")
+desk, user = signed_in()
+
+page = st.navigation(
+    {
+        "CRM": [
+            st.Page("links.py", title="Links", icon=":material/link:", default=True),
+            st.Page("logs.py", title="Sync logs", icon=":material/history:"),
+            st.Page("crm_text.py", title="CRM text", icon=":material/notes:"),
+            st.Page("search.py", title="Search", icon=":material/search:"),
+        ],
+        "Set-up": [st.Page("companies.py", title="Pages", icon=":material/pages:")],
+    }
+)
+with st.sidebar:
+    st.caption(f"{plain(user.username)} · {user.role.value}")
+    st.link_button("Sign out", "/logout", icon=":material/logout:")
+page.run()
