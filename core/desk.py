@@ -39,9 +39,7 @@ class Desk:
         self.settings = settings
         self.database = database if database is not None else open_store(settings)
         key = settings.secret_key
-        self.box = SecretBox(
-            key.get_secret_value() if key else load_secret_key(settings.data_dir)
-        )
+        self.box = SecretBox(key.get_secret_value() if key else load_secret_key(settings.data_dir))
         self.guard = AddressGuard(settings.crm_allowed_hosts)
         self.accounts = Accounts(self.database, settings.session_hours)
         self.companies = Companies(self.database)
@@ -68,7 +66,7 @@ class Desk:
             _print_password,
         )
 
-    def scheduler(self, on_step: OnStep = lambda step: None) -> Scheduler:
+    def scheduler(self, on_step: OnStep = lambda _: None) -> Scheduler:
         """A scheduler over this desk. ``on_step`` is called at each step of each run."""
         sync = Sync(
             self.settings,
@@ -107,7 +105,9 @@ class Desk:
         seen: list[tuple[object, ...]] | None = None
         while not stop.wait(FOLLOW_SECONDS):
             try:
-                links = [x for c in self.companies.all() for x in self.links.of_company(c["company_id"])]
+                links = [
+                    x for c in self.companies.all() for x in self.links.of_company(c["company_id"])
+                ]
                 states = self.leases.states([link.link.link_id for link in links])
                 now: list[tuple[object, ...]] = [
                     (link.link.link_id, state["live_generation"], tuple(link.active_channels))

@@ -70,9 +70,7 @@ class Leases:
         Its documents are removed by a scheduler (see ``removals``).
         """
         # First the note, then the deed: dying in between loses no clean-up.
-        self._removals.update_one(
-            {"_id": link_id}, {"$set": {"since": time.time()}}, upsert=True
-        )
+        self._removals.update_one({"_id": link_id}, {"$set": {"since": time.time()}}, upsert=True)
         self._states.delete_many({"_id": link_id})
 
     def link_ids(self) -> set[str]:

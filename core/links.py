@@ -138,7 +138,7 @@ class Links:
         """Switch a link on or off on channels; how many of them it is on. Raises NotFound."""
 
         def change(company: Document) -> tuple[int, list[str]]:
-            entries = _entries(company_id, company, page_id, url, channels)
+            entries = _entries(company, page_id, url, channels)
             for entry in entries:
                 entry["is_active"] = is_active
             return len(entries), [_link_id(page_id, entry) for entry in entries]
@@ -152,13 +152,11 @@ class Links:
                 self._queue(link, Trigger.SWITCHED_ON)
         return count
 
-    def delete(
-        self, company_id: str, page_id: str, url: str, channels: Sequence[Channel]
-    ) -> int:
+    def delete(self, company_id: str, page_id: str, url: str, channels: Sequence[Channel]) -> int:
         """Delete a link from channels; how many of them it was on. Raises NotFound."""
 
         def change(company: Document) -> tuple[int, list[str]]:
-            entries = _entries(company_id, company, page_id, url, channels)
+            entries = _entries(company, page_id, url, channels)
             page = find_page(company, page_id)
             for name in (*LISTS.values(), LEGACY):
                 page[name] = [
@@ -183,7 +181,8 @@ class Links:
         link = self.get(company_id, link_id)
         if not link.is_active:
             raise Conflict(
-                f"{link.link.name} is switched off.", action="Switch it on; it then syncs by itself."
+                f"{link.link.name} is switched off.",
+                action="Switch it on; it then syncs by itself.",
             )
         self._leases.follow(link)
         return self._queue(link, Trigger.MANUAL)
@@ -279,7 +278,7 @@ def public_headers(link: CrmLink) -> dict[str, str]:
 
 
 def _entries(
-    company_id: str, company: Document, page_id: str, url: str, channels: Iterable[Channel]
+    company: Document, page_id: str, url: str, channels: Iterable[Channel]
 ) -> list[dict[str, Any]]:
     """The stored entries of the URL on the channels; a legacy one is split if only one is meant."""
     page = find_page(company, page_id)

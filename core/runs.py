@@ -55,9 +55,7 @@ class Runs:
 
     def queued(self, link_id: str) -> str | None:
         """The run of this link that waits for its turn."""
-        run = self._runs.find_one(
-            {"link_id": link_id, "state": RunState.QUEUED.value}, {"_id": 1}
-        )
+        run = self._runs.find_one({"link_id": link_id, "state": RunState.QUEUED.value}, {"_id": 1})
         return str(run["_id"]) if run else None
 
     def get(self, company_id: str, run_id: str) -> Document:
@@ -93,7 +91,9 @@ class Runs:
 
     def latest(self, link_id: str) -> Document | None:
         """The link's newest run."""
-        return next(iter(self._runs.find({"link_id": link_id}).sort("queued_at", -1).limit(1)), None)
+        return next(
+            iter(self._runs.find({"link_id": link_id}).sort("queued_at", -1).limit(1)), None
+        )
 
     def line(self, run_id: str, level: str, text: str) -> None:
         """Add a line to the run's log."""

@@ -45,6 +45,8 @@ from core.vectors.documents import VectorDocuments
 # A scheduler that has not been heard of for this long is taken for dead.
 SILENT_SECONDS = 15.0
 KEEP_RUNS_SECONDS = 30 * 24 * 3600.0
+# However long a CRM asks to be left alone: not longer than this.
+LONGEST_PAUSE = 24 * 3600.0
 
 log = structlog.get_logger()
 
@@ -62,7 +64,7 @@ class Scheduler:
         contents: Contents,
         documents: VectorDocuments,
         sync: Sync,
-        on_step: OnStep = lambda step: None,
+        on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._settings = settings
@@ -198,7 +200,8 @@ class Scheduler:
     def _succeeded(self, link: PageLink, lease: Lease, run_id: str, result: Result) -> bool:
         now = time.time()
         self._leases.note(
-            lease, {"failures": 0, "last_error": None, "last_success_at": now, "last_synced_at": now}
+            lease,
+            {"failures": 0, "last_error": None, "last_success_at": now, "last_synced_at": now},
         )
         self._runs.finish(run_id, result.state, counts=result.counts)
         self._leases.finish(lease, self._next_regular(link))
@@ -261,10 +264,10 @@ class Scheduler:
         regular = self._next_regular(link)
         if isinstance(error, RateLimited) and (error.retry_after or 0.0) > LONGEST_WAIT:
             # A CRM may ask for a day, but not for ever.
-            return time.time() + min(float(error.retry_after or 0.0), 24 * 3600.0)
+            return time.time() + min(float(error.retry_after or 0.0), LONGEST_PAUSE)
         if error.permanent:
             return regular
-        return min(regular, time.time() + 60.0 * 2 ** min(failures - 1, 10))
+        return min(regular, time.time() + 60.0 * float(2 ** min(failures - 1, 10)))
 
     def _beat(self) -> None:
         now = time.time()
@@ -311,7 +314,8 @@ def heartbeats(database: Database) -> list[dict[str, object]]:
 def _clock_drift() -> float:
     """How far the local wall clock is ahead of the steady one; a change means it was set."""
     # Naive on purpose: `schedule` plans in naive local time, summer time included.
-    return (datetime.now() - datetime(2000, 1, 1)).total_seconds() - time.monotonic()  # noqa: DTZ005
+    ahead = datetime.now() - datetime(2000, 1, 1)  # noqa: DTZ001, DTZ005
+    return ahead.total_seconds() - time.monotonic()
 
 
 def _guarded(job: Callable[[], object]) -> Callable[[], None]:

@@ -79,9 +79,9 @@ class Served:
         channels = [channel.value for channel in link.active_channels]
         rows = self._steady(
             link_id,
-            lambda live: self._contents.read_documents(link_id, live, skip=skip, limit=limit)
-            if live
-            else [],
+            lambda live: (
+                self._contents.read_documents(link_id, live, skip=skip, limit=limit) if live else []
+            ),
         )
         return [
             ServedDocument(

@@ -92,7 +92,7 @@ class Sync:
         lease: Lease,
         run_id: str,
         watch: Watch,
-        on_step: OnStep = lambda step: None,
+        on_step: OnStep = lambda _: None,
     ) -> Result:
         """Sync ``link`` under ``lease``. ``on_step`` is called as each step begins.
 

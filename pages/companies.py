@@ -19,7 +19,9 @@ st.caption(f"The Facebook pages of {plain(company['company_name'])} that the bot
 
 if may_change(user):
     with st.form("add-page", clear_on_submit=False):
-        page_id = st.text_input("Page ID", help="Facebook shows it under About → Page transparency.")
+        page_id = st.text_input(
+            "Page ID", help="Facebook shows it under About → Page transparency."
+        )
         page_name = st.text_input("Page name")
         if st.form_submit_button("Add page", type="primary"):
             try:

@@ -24,7 +24,7 @@ state = desk.leases.states([link_id]).get(link_id, {})
 
 
 @st.cache_data(max_entries=20, show_spinner="Reading the text…")
-def read(link_id: str, generation: int) -> pd.DataFrame:
+def read(link_id: str, generation: int) -> pd.DataFrame:  # noqa: ARG001  (part of the cache key)
     """The lines of a link's generation, each with the record it belongs to."""
     entries = desk.served.entries(link_id)
     total = sum(count for entry in entries for _, count in entry.record.at)

@@ -45,7 +45,9 @@ def add_link(page_id: str, channel: Channel) -> None:
             "API key", type="password", help="Sent as Authorization: Bearer. Never shown again."
         )
         headers = st.text_area(
-            "Headers", placeholder="X-Api-Key: …", help="One a line, name: value. Secrets are hidden."
+            "Headers",
+            placeholder="X-Api-Key: …",
+            help="One a line, name: value. Secrets are hidden.",
         )
         description = st.text_input("Description")
         is_active = st.toggle("Active", value=True)

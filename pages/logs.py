@@ -60,12 +60,12 @@ def show_run(run: Document) -> None:
         for line in run["lines"]
     ]
     st.code("\n".join(lines) or "No lines yet.", language=None, wrap_lines=True)
-    if run["state"] in ("queued", "running") and may_change(user):
-        if st.button("Cancel this run", icon=":material/cancel:"):
-            try:
-                desk.runs.cancel(user.company_id, run["_id"])
-            except DeskError as error:
-                show_error(error)
+    may_cancel = run["state"] in ("queued", "running") and may_change(user)
+    if may_cancel and st.button("Cancel this run", icon=":material/cancel:"):
+        try:
+            desk.runs.cancel(user.company_id, run["_id"])
+        except DeskError as problem:
+            show_error(problem)
 
 
 @st.fragment(run_every=2.0)
@@ -141,7 +141,9 @@ left, right = st.columns(2)
 chosen_page = left.selectbox(
     "Page",
     ["all", *pages],
-    format_func=lambda page_id: "All pages" if page_id == "all" else f"{pages[page_id]} ({page_id})",
+    format_func=lambda page_id: (
+        "All pages" if page_id == "all" else f"{pages[page_id]} ({page_id})"
+    ),
     key="logs_page",
     bind="query-params",
 )

@@ -18,7 +18,9 @@ with right:
     channel = pick_channel()
 
 with st.form("search", border=False):
-    question_column, count_column, button_column = st.columns([5, 1, 1], vertical_alignment="bottom")
+    question_column, count_column, button_column = st.columns(
+        [5, 1, 1], vertical_alignment="bottom"
+    )
     question = question_column.text_input(
         "Question", placeholder="What did Maria order?", key="question"
     )

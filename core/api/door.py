@@ -126,7 +126,9 @@ def _form(wanted: str, problem: str = "", status: int = 200, name: str = "") -> 
     error = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
     action = "/login" if wanted == "/" else "/login?" + urlencode({"next": wanted})
     page = _PAGE.format(error=error, action=html.escape(action), name=html.escape(name))
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+    )
     headers = {
         **_NOT_KEPT,
         "Content-Security-Policy": policy,

@@ -49,9 +49,7 @@ def answer_problems(app: FastAPI) -> None:
         errors = []
         if isinstance(error, InvalidRequest):
             errors = [{"field": error.field, "message": str(error)}]
-        return problem(
-            error.status, str(error), title=error.title, errors=errors, headers=headers
-        )
+        return problem(error.status, str(error), title=error.title, errors=errors, headers=headers)
 
     @app.exception_handler(RequestValidationError)
     def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -92,7 +90,7 @@ def answer_problems(app: FastAPI) -> None:
         return problem(500, str(error))
 
     @app.exception_handler(Exception)
-    def unexpected(_: Request, error: Exception) -> JSONResponse:
+    def unexpected(_: Request, __: Exception) -> JSONResponse:
         # Starlette raises it on to the server, which logs it; nothing of it goes out.
         return problem(500, "Something went wrong inside the product; its log has the details.")
 

@@ -102,4 +102,4 @@ def duration(run: Document) -> float | None:
     """How long a run that is over took, in seconds."""
     if run["started_at"] is None or run["finished_at"] is None:
         return None
-    return round(run["finished_at"] - run["started_at"], 3)
+    return round(float(run["finished_at"] - run["started_at"]), 3)

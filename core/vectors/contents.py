@@ -104,7 +104,10 @@ def _pack(entries: list[Entry]) -> bytes:
             entry.record.lines,
             entry.record.at,
             # Nearly always one chunk that is the record's lines: not stored twice.
-            [[i, None if text == "\n".join(entry.record.lines) else text] for i, text in entry.chunks],
+            [
+                [i, None if text == "\n".join(entry.record.lines) else text]
+                for i, text in entry.chunks
+            ],
             entry.updated_at,
         ]
         for entry in entries

@@ -87,9 +87,7 @@ class VectorDocuments:
                     "path": chunk.path,
                     "text": chunk.text,
                     "text_hash": chunk.text_hash,
-                    "embedding": Binary.from_vector(
-                        vector.tolist(), BinaryVectorDtype.FLOAT32
-                    ),
+                    "embedding": Binary.from_vector(vector.tolist(), BinaryVectorDtype.FLOAT32),
                     "model": model,
                     "created_at": now,
                     "updated_at": now,

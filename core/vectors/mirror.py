@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import structlog
 
 from core.leases import Leases
@@ -71,7 +72,9 @@ class Mirror:
         """Bring the collections of all the given links' pages up to date."""
         pages = {(link.company_id, link.page_id) for link in links}
         for company_id, page_id in pages:
-            own = [link for link in links if (link.company_id, link.page_id) == (company_id, page_id)]
+            own = [
+                link for link in links if (link.company_id, link.page_id) == (company_id, page_id)
+            ]
             for channel in Channel:
                 self.search(company_id, page_id, channel, own, None, 0)
 
@@ -184,7 +187,7 @@ class Mirror:
             batch = chosen[start : start + BATCH]
             collection.upsert(
                 ids=[document["_id"] for document in batch],
-                embeddings=[vector_of(document["embedding"]) for document in batch],
+                embeddings=np.stack([vector_of(d["embedding"]) for d in batch]),
                 documents=[document["text"] for document in batch],
                 metadatas=[{"link_id": link_id} for _ in batch],
             )

@@ -1,0 +1,55 @@
+# make run    the dashboard, the REST API and the scheduler
+# make demo   the same, with a sample CRM and sample data
+# make test   everything: linters and tests
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+BIN := .venv/bin
+
+.PHONY: run demo test lint bench clean
+
+run: .venv/.installed
+	@exec $(BIN)/python -m core run
+
+demo: .venv/.installed
+	@exec $(BIN)/python -m core demo
+
+test: lint chromium
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.sync
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { \
+	  echo "Installing Chromium for the browser tests (Debian's package)…"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+
+# Debian's python3 comes without the parts that make a virtual environment.
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 is needed: apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Installing python3-venv (Debian's package)…"; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	@echo "Creating .venv…"
+	@$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.lock | .venv/bin/python
+	@echo "Installing requirements (once; two to five minutes, most of it PyTorch)…"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	@echo "Installing what tests and linters need…"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements-dev.lock
+	@touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,83 @@
+"""The product's command line: ``python -m core``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from core.desk import Desk
+from core.log import configure_logging
+from core.settings import Settings
+
+commands = typer.Typer(
+    help="CRM desk: CRM links for Facebook bots.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@commands.command()
+def run() -> None:
+    """Start the dashboard with the REST API, and the scheduler; Ctrl-C stops both."""
+    from core.supervisor import Supervisor, scheduler_command, web_command
+
+    settings = _settings()
+    supervisor = Supervisor(settings.port)
+    supervisor.add("web", web_command(settings.port))
+    supervisor.add("scheduler", scheduler_command())
+    raise typer.Exit(supervisor.run())
+
+
+@commands.command()
+def demo() -> None:
+    """The same with a sample CRM server, a sample company, two pages and four links."""
+    from core.demo.seed import demo_environment, seed
+    from core.supervisor import Supervisor, python_command, scheduler_command, web_command
+
+    environment = demo_environment()
+    settings = _settings()
+    seed(Desk(settings))
+    supervisor = Supervisor(settings.port, environment)
+    supervisor.add("sample CRM", python_command("core.demo.server"))
+    supervisor.add("web", web_command(settings.port))
+    supervisor.add("scheduler", scheduler_command())
+    raise typer.Exit(supervisor.run())
+
+
+@commands.command()
+def scheduler(
+    once: Annotated[
+        bool, typer.Option("--once", help="Sync what is due, then exit: 1 if any failed.")
+    ] = False,
+) -> None:
+    """Sync CRM links as they become due."""
+    settings = _settings()
+    configure_logging(settings.log_format)
+    desk = Desk(settings)
+    if once:
+        raise typer.Exit(0 if desk.scheduler().run_once() else 1)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    desk.embedder.warm_up()
+    desk.scheduler().run_forever(stop)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0]).upper()
+            typer.echo(f"The setting {name} is not usable: {item['msg']}", err=True)
+        typer.echo("docs/settings.md lists every setting.", err=True)
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    sys.exit(commands())

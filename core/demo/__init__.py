@@ -1,0 +1,1 @@
+"""The sample CRM and the sample company of ``make demo``."""
