@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -47,6 +48,30 @@ def demo() -> None:
     supervisor.add("web", web_command(settings.port))
     supervisor.add("scheduler", scheduler_command())
     raise typer.Exit(supervisor.run())
+
+
+@commands.command()
+def web() -> None:
+    """Start the dashboard with the REST API alone."""
+    from core.supervisor import web_command
+
+    command = web_command(_settings().port)
+    os.execv(command[0], command)  # noqa: S606  (takes this process's place)
+
+
+@commands.command()
+def health() -> None:
+    """Ask the running web process how it is; exits with 1 if it does not answer well."""
+    import requests
+
+    address = f"http://127.0.0.1:{_settings().port}/api/health"
+    try:
+        answer = requests.get(address, timeout=4)
+    except requests.RequestException as error:
+        typer.echo(f"{address} does not answer: {type(error).__name__}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(answer.text)
+    raise typer.Exit(0 if answer.ok else 1)
 
 
 @commands.command()

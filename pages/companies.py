@@ -54,4 +54,4 @@ else:
         ),
         hide_index=True,
     )
-    st.page_link("pages/links.py", label="To the CRM links", icon=":material/link:")
+    st.page_link("links.py", label="To the CRM links", icon=":material/link:")

@@ -41,7 +41,7 @@ if not state.get("live_generation"):
     st.info(
         "Nothing has been synced from this link yet. The sync logs say why.", icon=":material/info:"
     )
-    st.page_link("pages/logs.py", label="To the sync logs", icon=":material/history:")
+    st.page_link("logs.py", label="To the sync logs", icon=":material/history:")
     st.stop()
 
 lines = read(link_id, state["live_generation"])
@@ -84,8 +84,8 @@ st.dataframe(
     hide_index=True,
     height="content" if len(shown) < 15 else 600,
     column_config={
-        "Line": st.column_config.NumberColumn(width="small", format="%d"),
-        "Record": st.column_config.TextColumn(width="small"),
+        "Line": st.column_config.NumberColumn(width=70, format="%d"),
+        "Record": st.column_config.TextColumn(width=170),
         "Text": st.column_config.TextColumn(width="large"),
     },
 )

@@ -141,7 +141,7 @@ def show_link(link: PageLink, state: Document) -> None:
     own = link.link
     label, color, icon = LOOKS[sync_status(desk, link, state)]
     with st.container(border=True):
-        head, actions = st.columns([3, 2], vertical_alignment="center")
+        head, actions = st.columns(2, vertical_alignment="center")
         with head:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{plain(own.name)}**", width="content")

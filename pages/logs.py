@@ -15,15 +15,15 @@ from core.store import Document
 from pages.session import ago, may_change, plain, show_error, signed_in
 
 SHOWN = 100
-LOOKS = {
-    "queued": "⏳ queued",
-    "running": "🔄 running",
-    "succeeded": "✅ succeeded",
-    "unchanged": "✅ unchanged",
-    "held": "✋ held",
-    "failed": "❌ failed",
-    "cancelled": "⏹ cancelled",
-    "interrupted": "⚠ interrupted",
+COLORS = {
+    "queued": "gray",
+    "running": "blue",
+    "succeeded": "green",
+    "unchanged": "green",
+    "held": "orange",
+    "failed": "red",
+    "cancelled": "gray",
+    "interrupted": "orange",
 }
 
 desk, user = signed_in()
@@ -38,7 +38,7 @@ def show_run(run: Document) -> None:
     st.subheader(plain(run["link_name"]))
     st.caption(
         plain(
-            f"{LOOKS[run['state']]} · page {run['page_id']} · started by {run['trigger']} · "
+            f"{run['state']} · page {run['page_id']} · started by {run['trigger']} · "
             f"{run['_id']}"
         )
     )
@@ -88,13 +88,13 @@ def show_runs(page_id: str, state: str) -> None:
             "No sync has run yet. Add a CRM link, and its first run appears here within seconds.",
             icon=":material/info:",
         )
-        st.page_link("pages/links.py", label="To the CRM links", icon=":material/link:")
+        st.page_link("links.py", label="To the CRM links", icon=":material/link:")
         return
     table = pd.DataFrame(
         [
             {
                 "When": _moment(run["queued_at"]),
-                "State": LOOKS[run["state"]],
+                "State": [run["state"]],
                 "CRM link": run["link_name"],
                 "What happened": run["error"]["message"]
                 if run["error"]
@@ -116,6 +116,9 @@ def show_runs(page_id: str, state: str) -> None:
         key="runs-table",
         column_config={
             "When": st.column_config.DatetimeColumn(format="distance"),
+            "State": st.column_config.MultiselectColumn(
+                options=list(COLORS), color=list(COLORS.values())
+            ),
             "Next try": st.column_config.DatetimeColumn(format="distance"),
             "What happened": st.column_config.TextColumn(width="large"),
             "Seconds": st.column_config.NumberColumn(format="%.1f"),

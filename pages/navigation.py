@@ -21,6 +21,6 @@ page = st.navigation(
     }
 )
 with st.sidebar:
-    st.caption(f"{plain(user.username)} · {user.role.value}")
+    st.caption(plain(f"Signed in as {user.username} ({user.role.value})"))
     st.link_button("Sign out", "/logout", icon=":material/logout:")
 page.run()

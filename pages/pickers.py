@@ -22,7 +22,7 @@ def pick_page(desk: Desk, user: User) -> str:
             "There is no Facebook page yet. Add the first one, then its CRM links.",
             icon=":material/info:",
         )
-        st.page_link("pages/companies.py", label="Add a page", icon=":material/add:")
+        st.page_link("companies.py", label="Add a page", icon=":material/add:")
         st.stop()
     chosen: str = st.selectbox(
         "Page",
@@ -51,7 +51,7 @@ def pick_link(links: list[PageLink]) -> PageLink:
     """The chosen link of a page; stops with what to do when there is none."""
     if not links:
         st.info("This page has no CRM link yet.", icon=":material/info:")
-        st.page_link("pages/links.py", label="Add a CRM link", icon=":material/add:")
+        st.page_link("links.py", label="Add a CRM link", icon=":material/add:")
         st.stop()
     by_id = {link.link.link_id: link for link in links}
     chosen = st.selectbox(
