@@ -12,6 +12,7 @@ from core.errors import DeskError
 from core.models import RunState
 from core.scheduler import heartbeats
 from core.store import Document
+from pages.pickers import page_names, pick
 from pages.session import ago, may_change, plain, show_error, signed_in
 
 SHOWN = 100
@@ -38,8 +39,7 @@ def show_run(run: Document) -> None:
     st.subheader(plain(run["link_name"]))
     st.caption(
         plain(
-            f"{run['state']} · page {run['page_id']} · started by {run['trigger']} · "
-            f"{run['_id']}"
+            f"{run['state']} · page {run['page_id']} · started by {run['trigger']} · {run['_id']}"
         )
     )
     if error := run["error"]:
@@ -139,22 +139,10 @@ def show_runs(page_id: str, state: str) -> None:
 
 
 st.title("Sync logs")
-pages = {p["page_id"]: p["page_name"] for p in desk.companies.get(user.company_id)["pages"]}
 left, right = st.columns(2)
-chosen_page = left.selectbox(
-    "Page",
-    ["all", *pages],
-    format_func=lambda page_id: (
-        "All pages" if page_id == "all" else f"{pages[page_id]} ({page_id})"
-    ),
-    key="logs_page",
-    bind="query-params",
-)
-chosen_state = right.selectbox(
-    "State",
-    ["all", *(state.value for state in RunState)],
-    format_func=lambda state: "All states" if state == "all" else state,
-    key="logs_state",
-    bind="query-params",
-)
+with left:
+    chosen_page = pick("Page", {"all": "All pages"} | page_names(desk, user), key="log_page")
+with right:
+    states = {state.value: state.value.capitalize() for state in RunState}
+    chosen_state = pick("State", {"all": "All states"} | states, key="state")
 show_runs(chosen_page, chosen_state)

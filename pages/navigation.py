@@ -22,5 +22,6 @@ page = st.navigation(
 )
 with st.sidebar:
     st.caption(plain(f"Signed in as {user.username} ({user.role.value})"))
-    st.link_button("Sign out", "/logout", icon=":material/logout:")
+    if st.button("Sign out", icon=":material/logout:"):
+        st.logout()
 page.run()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 import streamlit as st
 
 from core.desk import Desk
@@ -14,9 +17,46 @@ CHANNEL_NAMES = {
 }
 
 
+def pick(label: str, options: Mapping[str, str], *, key: str) -> str:
+    """The chosen one of ``options`` (value to what is shown); stays in the URL as ``?key=value``.
+
+    Streamlit's own binding puts what is shown into the URL, which a new name would break.
+    """
+    first = next(iter(options))
+    asked, last = st.query_params.get(key), f"{key}-in-url"
+    if asked in options and asked != st.session_state.get(last):
+        st.session_state[key] = asked
+    elif st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
+    # Streamlit tells options apart by what is shown: two links of one name need more.
+    often = Counter(options.values())
+    shown = {
+        value: name if often[name] == 1 else f"{name} ({value})" for value, name in options.items()
+    }
+    chosen: str = st.selectbox(
+        label,
+        list(shown),
+        format_func=lambda value: shown.get(value, value),
+        key=key,
+        persist_state="session",
+    )
+    st.session_state[last] = chosen
+    if chosen != first:
+        st.query_params[key] = chosen
+    elif key in st.query_params:
+        del st.query_params[key]
+    return chosen
+
+
+def page_names(desk: Desk, user: User) -> dict[str, str]:
+    """The company's pages: id to what is shown."""
+    pages = desk.companies.get(user.company_id)["pages"]
+    return {page["page_id"]: f"{page['page_name']} ({page['page_id']})" for page in pages}
+
+
 def pick_page(desk: Desk, user: User) -> str:
     """The chosen page's id; stops with what to do when there is none yet."""
-    pages = {p["page_id"]: p["page_name"] for p in desk.companies.get(user.company_id)["pages"]}
+    pages = page_names(desk, user)
     if not pages:
         st.info(
             "There is no Facebook page yet. Add the first one, then its CRM links.",
@@ -24,26 +64,14 @@ def pick_page(desk: Desk, user: User) -> str:
         )
         st.page_link("companies.py", label="Add a page", icon=":material/add:")
         st.stop()
-    chosen: str = st.selectbox(
-        "Page",
-        list(pages),
-        format_func=lambda page_id: f"{pages.get(page_id, '')} ({page_id})",
-        key="page",
-        bind="query-params",
-    )
-    return chosen
+    return pick("Page", pages, key="page")
 
 
 def pick_channel(*, all_channels: bool = False) -> Channel | None:
     """The chosen channel; None for all, where that is offered."""
-    options: list[str] = (["all"] if all_channels else []) + [c.value for c in Channel]
-    chosen = st.selectbox(
-        "Channel",
-        options,
-        format_func=lambda name: "All channels" if name == "all" else CHANNEL_NAMES[Channel(name)],
-        key="channel_or_all" if all_channels else "channel",
-        bind="query-params",
-    )
+    every = {"all": "All channels"} if all_channels else {}
+    options = every | {channel.value: name for channel, name in CHANNEL_NAMES.items()}
+    chosen = pick("Channel", options, key="channel")
     return None if chosen == "all" else Channel(chosen)
 
 
@@ -54,11 +82,5 @@ def pick_link(links: list[PageLink]) -> PageLink:
         st.page_link("links.py", label="Add a CRM link", icon=":material/add:")
         st.stop()
     by_id = {link.link.link_id: link for link in links}
-    chosen = st.selectbox(
-        "CRM link",
-        list(by_id),
-        format_func=lambda link_id: by_id[link_id].link.name,
-        key="link",
-        bind="query-params",
-    )
-    return by_id[chosen]
+    names = {link_id: link.link.name for link_id, link in by_id.items()}
+    return by_id[pick("CRM link", names, key="link")]

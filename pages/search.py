@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import DeskError
 from pages.pickers import pick_channel, pick_page
-from pages.session import ago, plain, show_error, signed_in
+from pages.session import ago, plain, plain_badge, show_error, signed_in
 
 desk, user = signed_in()
 
@@ -46,7 +46,7 @@ elif asked and channel:
             with st.container(border=True):
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.markdown(f"**{plain(hit.link_name)}**", width="content")
-                    st.badge(plain(hit.path), color="gray")
+                    st.badge(plain_badge(hit.path), color="gray")
                     st.badge(f"score {hit.score:.2f}", color="blue")
                     if hit.stale:
                         st.badge("stale", color="orange", icon=":material/schedule:")

@@ -14,7 +14,7 @@ from core.security.accounts import Role, User
 
 
 def signed_in() -> tuple[Desk, User]:
-    """The desk and the user, or a stop with a way to sign in.
+    """The desk and the user; without a session the browser is sent to the login.
 
     Called at each rerun, of a page and of each of its fragments: the page's WebSocket outlives a
     logout.
@@ -22,9 +22,8 @@ def signed_in() -> tuple[Desk, User]:
     desk = get_desk()
     try:
         return desk, desk.accounts.user_of(st.context.cookies.get(COOKIE))
-    except NotSignedIn as refused:
-        st.warning(refused.message, icon=":material/lock:")
-        st.link_button("Sign in", "/login")
+    except NotSignedIn:
+        st.logout()
         st.stop()
 
 
@@ -36,6 +35,11 @@ def may_change(user: User) -> bool:
 def plain(text: str) -> str:
     """``text`` for a place that renders Markdown, shown as it is."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def plain_badge(text: str) -> str:
+    """``text`` for a badge, which escapes square brackets by itself."""
+    return plain(text).replace("\\[", "[").replace("\\]", "]")
 
 
 def show_error(error: DeskError) -> None:

@@ -20,6 +20,9 @@ from core.desk import Desk
 from core.errors import NotSignedIn
 
 COOKIE = "crm_desk_session"
+LOGIN = "/login"
+# Where st.logout() leads the browser
+LOGOUT = "/auth/logout"
 _MAX_FORM = 16 * 1024
 
 
@@ -38,9 +41,9 @@ class Door:
         if path == "/api" or path.startswith("/api/") or path == "/_stcore/health":
             await self._app(scope, receive, send)
             return
-        if scope["type"] == "http" and path in ("/login", "/logout"):
+        if scope["type"] == "http" and path in (LOGIN, LOGOUT):
             request = Request(scope, receive)
-            answer = await (self._login(request) if path == "/login" else self._logout(request))
+            answer = await (self._login(request) if path == LOGIN else self._logout(request))
             await answer(scope, receive, send)
             return
         if await run_in_threadpool(self._is_known, session_token(scope)):
@@ -51,8 +54,9 @@ class Door:
         else:
             query = scope["query_string"].decode("latin-1")
             wanted = path + (f"?{query}" if query else "")
-            to = "/login" if wanted == "/" else "/login?" + urlencode({"next": wanted})
-            await RedirectResponse(to, 303, headers=_NOT_KEPT)(scope, receive, send)
+            await RedirectResponse(_login_path(wanted), 303, headers=_NOT_KEPT)(
+                scope, receive, send
+            )
 
     def _is_known(self, token: str | None) -> bool:
         try:
@@ -89,11 +93,13 @@ class Door:
         return answer
 
     async def _logout(self, request: Request) -> Response:
-        # Also by GET: the dashboard's link is one. Lax cookies and this check keep other sites out.
+        # By GET, as Streamlit leads here. Lax cookies and this check keep other sites out.
         if _is_foreign(request.headers):
             return Response("Sign out from the dashboard itself.", 403)
         await run_in_threadpool(self._desk.accounts.sign_out, session_token(request.scope))
-        answer = RedirectResponse("/login", 303, headers=_NOT_KEPT)
+        left = urlsplit(request.headers.get("referer", ""))
+        wanted = f"{left.path}?{left.query}" if left.query else left.path
+        answer = RedirectResponse(_login_path(_inside(wanted or "/")), 303, headers=_NOT_KEPT)
         answer.delete_cookie(COOKIE)
         return answer
 
@@ -104,6 +110,10 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 def session_token(scope: Scope) -> str | None:
     """The session token of a request's or WebSocket's cookie."""
     return Request({**scope, "type": "http"}).cookies.get(COOKIE)
+
+
+def _login_path(wanted: str) -> str:
+    return LOGIN if wanted == "/" else f"{LOGIN}?{urlencode({'next': wanted})}"
 
 
 def _inside(wanted: str) -> str:
@@ -124,8 +134,8 @@ def _is_foreign(headers: Headers) -> bool:
 
 def _form(wanted: str, problem: str = "", status: int = 200, name: str = "") -> HTMLResponse:
     error = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
-    action = "/login" if wanted == "/" else "/login?" + urlencode({"next": wanted})
-    page = _PAGE.format(error=error, action=html.escape(action), name=html.escape(name))
+    action = html.escape(_login_path(wanted))
+    page = _PAGE.format(error=error, action=action, name=html.escape(name))
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
     )

@@ -1,0 +1,59 @@
+"""Real Chromium, signed in, at a desk's and at a phone's width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.product import PASSWORD, Product
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+WIDTHS = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+expect.set_options(timeout=10_000)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def stranger(chromium: Browser, product: Product) -> Iterator[Page]:
+    """A browser that is not signed in."""
+    context = chromium.new_context(base_url=product.address, viewport=WIDTHS["desk"])
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(params=list(WIDTHS))
+def page(request: pytest.FixtureRequest, chromium: Browser, product: Product) -> Iterator[Page]:
+    """A signed-in browser; the test fails if a script error or a page error is seen."""
+    context = chromium.new_context(base_url=product.address, viewport=WIDTHS[request.param])
+    tab = context.new_page()
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    sign_in(tab)
+    yield tab
+    expect(tab.get_by_test_id("stException")).to_have_count(0)
+    context.close()
+    assert errors == []
+
+
+def sign_in(tab: Page, path: str = "/login") -> None:
+    tab.goto(path)
+    tab.get_by_label("User name", exact=True).fill("admin")
+    tab.get_by_label("Password", exact=True).fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()

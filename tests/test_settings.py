@@ -1,0 +1,47 @@
+"""Settings: each is documented, and unusable values are refused at start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_every_setting_is_documented(name: str) -> None:
+    assert f"`{name.upper()}`" in (ROOT / "docs" / "settings.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("SYNC_INTERVAL_MINUTES", "0"),
+        ("SYNC_INTERVAL_MINUTES", "often"),
+        ("SYNC_WORKERS", "0"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_an_unusable_setting_stops_the_start_and_is_named(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "scheduler", "--once"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin", "DATA_DIR": str(tmp_path / "data"), name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"The setting {name} is not usable" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
