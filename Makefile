@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint bench clean
+.PHONY: run demo test lint screenshots clean
 
 run: .venv/.installed
 	@exec $(BIN)/python -m core run
@@ -23,8 +23,9 @@ lint: .venv/.installed-dev
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
-bench: .venv/.installed-dev
-	$(BIN)/python -m benchmarks.sync
+# The pictures in docs/screenshots, of a fresh demo
+screenshots: .venv/.installed-dev chromium
+	$(BIN)/python -m docs.take_screenshots
 
 .PHONY: chromium
 chromium:
