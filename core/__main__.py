@@ -93,6 +93,44 @@ def scheduler(
     desk.scheduler().run_forever(stop)
 
 
+mirrors = typer.Typer(help="Chroma mirrors of the store.", no_args_is_help=True)
+commands.add_typer(mirrors, name="mirror")
+
+
+@mirrors.command("check")
+def check_mirrors() -> None:
+    """Compare every mirror with the store; exits with 1 if one differs."""
+    _mirror_order("check")
+
+
+@mirrors.command("rebuild")
+def rebuild_mirrors() -> None:
+    """Build every mirror again from the store, and compare it."""
+    _mirror_order("rebuild")
+
+
+def _mirror_order(action: str) -> None:
+    settings = _settings()
+    configure_logging(settings.log_format)
+
+    def say(count: int) -> None:
+        if count:
+            typer.echo(f"Waiting for {count} processes that hold a mirror…")
+        else:
+            typer.echo("No web process is running: looking at the folder of the next one…")
+
+    reports = Desk(settings).follower.order(action, on_wait=say)
+    for report in reports:
+        if not report.differences:
+            typer.echo(f"{report.mirror}: agrees with the store")
+        for difference in report.differences:
+            typer.echo(f"{report.mirror}: {difference}")
+    if not reports:
+        typer.echo("No mirror has answered.", err=True)
+    is_well = bool(reports) and not any(report.differences for report in reports)
+    raise typer.Exit(0 if is_well else 1)
+
+
 def _settings() -> Settings:
     try:
         return Settings()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from functools import cache
 
-import structlog
 from pymongo.errors import PyMongoError
 
+from core.alerts import Alerts
 from core.companies import Companies
+from core.connectors.pauses import HostPauses
+from core.counters import Counters
 from core.errors import StoreAway
 from core.leases import Leases
 from core.links import Links
@@ -24,12 +25,9 @@ from core.sync import OnStep, Sync
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
+from core.vectors.follower import MirrorFollower
 from core.vectors.mirror import Mirror
 from core.vectors.retrieve import Retriever
-
-FOLLOW_SECONDS = 1.0
-
-log = structlog.get_logger()
 
 
 class Desk:
@@ -49,9 +47,15 @@ class Desk:
         self.contents = Contents(self.database)
         self.documents = VectorDocuments(self.database)
         self.served = Served(self.leases, self.contents)
+        self.pauses = HostPauses(self.database)
+        self.counters = Counters(self.database)
+        self.alerts = Alerts(self.database, settings, self.guard)
         self.embedder = Embedder(settings.embedding_model)
         self.mirror = Mirror(
             settings.data_dir, settings.chroma_url, self.leases, self.contents, self.documents
+        )
+        self.follower = MirrorFollower(
+            self.database, self.companies, self.links, self.leases, self.mirror
         )
         self.retriever = Retriever(
             settings, self.links, self.leases, self.contents, self.mirror, self.embedder
@@ -72,6 +76,7 @@ class Desk:
             self.settings,
             self.box,
             self.guard,
+            self.pauses,
             self.leases,
             self.runs,
             self.contents,
@@ -87,6 +92,9 @@ class Desk:
             self.contents,
             self.documents,
             sync,
+            self.alerts,
+            self.counters,
+            self.pauses,
             on_step,
         )
 
@@ -99,26 +107,6 @@ class Desk:
                 f"The document store does not answer ({type(error).__name__}).",
                 action="Check MONGODB_URI and that the server is up.",
             ) from error
-
-    def follow_store(self, stop: threading.Event) -> None:
-        """Keep the mirror up to date until ``stop`` is set; for a background thread."""
-        seen: list[tuple[object, ...]] | None = None
-        while not stop.wait(FOLLOW_SECONDS):
-            try:
-                links = [
-                    x for c in self.companies.all() for x in self.links.of_company(c["company_id"])
-                ]
-                states = self.leases.states([link.link.link_id for link in links])
-                now: list[tuple[object, ...]] = [
-                    (link.link.link_id, state["live_generation"], tuple(link.active_channels))
-                    for link in links
-                    if (state := states.get(link.link.link_id))
-                ]
-                if now != seen:
-                    self.mirror.follow(links)
-                    seen = now
-            except Exception:
-                log.exception("The mirror could not follow the store")
 
 
 def _print_password(username: str, password: str) -> None:

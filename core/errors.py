@@ -22,6 +22,8 @@
     │   └── AnswerError             permanent  the CRM answered, with something unusable
     │       ├── NotReadable         not valid JSON, a web page, bytes that are no text
     │       ├── EmptyAnswer         nothing in it
+    │       ├── PaginationFailed    a page repeats, or is missing, or leads nowhere
+    │       ├── Truncated           fewer records came than the CRM says there are
     │       └── LimitExceeded       too many bytes, pages or records; too deep
     └── RunStopped                  the run ends without being a failure of the CRM
         ├── LeaseLost               another scheduler took the link over
@@ -194,6 +196,18 @@ class EmptyAnswer(AnswerError):
     kind = "empty"
 
 
+class PaginationFailed(AnswerError):
+    """A page or cursor repeats, a page has no records where the others have, or leads nowhere."""
+
+    kind = "pagination"
+
+
+class Truncated(AnswerError):
+    """Fewer records came than the CRM itself says there are."""
+
+    kind = "truncated"
+
+
 class LimitExceeded(AnswerError):
     """More bytes, pages, records or nesting than allowed."""
 
@@ -209,9 +223,16 @@ class LeaseLost(RunStopped):
 
 
 class Held(RunStopped):
-    """Publishing would take away more than half of what is served; a person decides."""
+    """Publishing would take away most of what is served; a person decides.
+
+    ``records`` is how many records came.
+    """
 
     kind = "shrink"
+
+    def __init__(self, message: str, *, records: int, action: str = "") -> None:
+        super().__init__(message, action=action)
+        self.records = records
 
 
 class Cancelled(RunStopped):

@@ -20,6 +20,8 @@ from core.models import PageLink
 from core.store import Database, Document
 
 LEASE_SECONDS = 20.0
+# Clocks of machines may differ by this much; a time that is further ahead was set by a wrong one.
+CLOCK_SKEW_SECONDS = 3600.0
 # Later than any date, for links that are not to be synced
 NEVER = 1e15
 
@@ -136,7 +138,12 @@ class Leases:
         state = self._states.find_one_and_update(
             {"_id": link_id, "due_at": {"$lte": now}, "lease_until": {"$lte": now}},
             {
-                "$set": {"lease_holder": holder, "lease_until": until, "due_at": until},
+                "$set": {
+                    "lease_holder": holder,
+                    "lease_until": until,
+                    "due_at": until,
+                    "planned_at": now,
+                },
                 "$inc": {"fence": 1},
             },
             return_document=True,
@@ -145,8 +152,9 @@ class Leases:
 
     def renew(self, lease: Lease) -> None:
         """Hold on for longer. Raises LeaseLost."""
-        until = time.time() + LEASE_SECONDS
-        self._write(lease, {"lease_until": until, "due_at": until})
+        now = time.time()
+        until = now + LEASE_SECONDS
+        self._write(lease, {"lease_until": until, "due_at": until, "planned_at": now})
 
     def check(self, lease: Lease) -> Document:
         """The link's state now. Raises LeaseLost."""
@@ -175,10 +183,21 @@ class Leases:
             {"$set": {"pending_run": None}},
         )
 
+    def accept(self, link_id: str, records: int) -> None:
+        """A person said that an answer of so few records is right."""
+        self._states.update_one({"_id": link_id}, {"$set": {"accepted_records": records}})
+
+    def dismiss_hold(self, link_id: str) -> None:
+        """A person said that what is served is right: the link has no problem until it is held."""
+        self._states.update_one(
+            {"_id": link_id, "last_error.kind": "shrink"}, {"$set": {"last_error": None}}
+        )
+
     def finish(self, lease: Lease, due_at: float) -> None:
         """Give the link back, due at ``due_at``, or at once when a run waits. Raises LeaseLost."""
-        self._write(lease, {"lease_holder": None, "lease_until": 0.0, "due_at": due_at})
         now = time.time()
+        fields = {"lease_holder": None, "lease_until": 0.0, "due_at": due_at, "planned_at": now}
+        self._write(lease, fields)
         self._states.update_one(
             {"_id": lease.link_id, "pending_run": {"$ne": None}, "lease_until": {"$lte": now}},
             {"$set": {"due_at": now}},
@@ -186,16 +205,24 @@ class Leases:
         # Switched off meanwhile: `follow` could not know that this would set a due time.
         self._states.update_one({"_id": lease.link_id, "channels": []}, {"$set": {"due_at": NEVER}})
 
-    def heal_clock(self, latest_due: float) -> None:
-        """Bring times back that a clock which was wrong has put too far into the future.
+    def heal_clock(self) -> None:
+        """Make links due whose times were set by a clock that was ahead, and free their leases.
 
-        ``latest_due`` (seconds since 1970) is later than any due time set by a right clock.
+        Else they would wait until the right clock has come that far.
         """
         now = time.time()
         self._states.update_many(
-            {"due_at": {"$gt": latest_due, "$lt": NEVER}},
-            {"$set": {"due_at": now, "lease_until": 0.0}},
+            {"planned_at": {"$gt": now + CLOCK_SKEW_SECONDS}, "due_at": {"$lt": NEVER}},
+            {"$set": {"due_at": now, "lease_until": 0.0, "planned_at": now}},
         )
+
+    def held_count(self) -> int:
+        """How many leases are held now."""
+        return self._states.count_documents({"lease_until": {"$gt": time.time()}})
+
+    def due_count(self) -> int:
+        """How many links wait for a sync now."""
+        return self._states.count_documents({"due_at": {"$lte": time.time()}})
 
     def _write(self, lease: Lease, fields: dict[str, Any]) -> None:
         result = self._states.update_one(
@@ -221,11 +248,13 @@ def _new_state(link: PageLink, channels: list[str]) -> Document:
         "channels_pending": False,
         "live_generation": 0,
         "due_at": time.time() if channels else NEVER,
+        "planned_at": time.time(),
         "pending_run": None,
         "lease_holder": None,
         "lease_until": 0.0,
         "fence": 0,
         "failures": 0,
+        "failing": False,
         "last_success_at": None,
         "last_synced_at": None,
         "last_error": None,

@@ -19,7 +19,7 @@ import structlog
 from core.companies import Companies, find_page
 from core.errors import AddressRefused, Conflict, InvalidRequest, NotFound
 from core.leases import Leases
-from core.models import Channel, CrmLink, LinkType, PageLink, Trigger
+from core.models import Channel, CrmLink, FetchOptions, LinkType, PageLink, Trigger
 from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import MASK, SecretBox, is_sealed, is_secret_header
@@ -43,6 +43,8 @@ class NewLink:
     description: str = ""
     is_active: bool = True
     sync_interval_minutes: float | None = None
+    shrink_threshold: float | None = None
+    fetch: FetchOptions = field(default_factory=FetchOptions)
 
 
 class Links:
@@ -83,20 +85,18 @@ class Links:
         Raises NotFound (page), Conflict (the URL is on one of the channels), InvalidRequest.
         """
         self._check(new)
-        headers = {
-            name: self._box.seal(value) if is_secret_header(name, value) else value
-            for name, value in new.headers.items()
-        }
         link = CrmLink(
             link_id="link-" + secrets.token_hex(8),
             name=new.name,
             url=new.url,
             type=new.type,
             api_key=self._box.seal(new.api_key) if new.api_key else None,
-            headers=headers,
+            headers=self._sealed(new.headers),
             description=new.description,
             is_active=new.is_active,
             sync_interval_minutes=new.sync_interval_minutes,
+            shrink_threshold=new.shrink_threshold,
+            fetch=replace(new.fetch, params=self._sealed(new.fetch.params)),
             created_at=datetime.now(UTC),
         )
 
@@ -187,6 +187,21 @@ class Links:
         self._leases.follow(link)
         return self._queue(link, Trigger.MANUAL)
 
+    def approve(self, company_id: str, run_id: str, username: str) -> str:
+        """Take the answer of a held run for right: it is fetched again and published; the run's id.
+
+        An answer with still fewer records is held again. Raises NotFound, Conflict.
+        """
+        run = self._runs.decide(company_id, run_id, "approved", username)
+        link = self.get(company_id, run["link_id"])
+        self._leases.accept(link.link.link_id, int(run["held_records"] or 0))
+        return self._queue(link, Trigger.APPROVED)
+
+    def reject(self, company_id: str, run_id: str, username: str) -> None:
+        """Take what is served for right, the held answer for wrong. Raises NotFound, Conflict."""
+        run = self._runs.decide(company_id, run_id, "rejected", username)
+        self._leases.dismiss_hold(run["link_id"])
+
     def reconcile(self) -> None:
         """Make the sync states agree with the links, and encrypt what was stored before that."""
         known: set[str] = set()
@@ -222,13 +237,24 @@ class Links:
         except AddressRefused as refused:
             raise InvalidRequest("url", refused.message, action=refused.action) from None
 
+    def _sealed(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Headers or parameters, with the secret ones encrypted."""
+        return {
+            name: self._box.seal(value) if is_secret_header(name, value) else value
+            for name, value in values.items()
+        }
+
+    def _opened(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {name: self._box.open(value) for name, value in values.items()}
+
     def _same_source(self, link: CrmLink, new: NewLink) -> bool:
-        stored = {name: self._box.open(value) for name, value in link.headers.items()}
         key = self._box.open(link.api_key) if link.api_key else None
-        return (link.type, key or None, stored) == (
+        options = replace(link.fetch, params=self._opened(link.fetch.params))
+        return (link.type, key or None, self._opened(link.headers), options) == (
             new.type,
             new.api_key or None,
             dict(new.headers),
+            replace(new.fetch, params=dict(new.fetch.params)),
         )
 
     def _seal_company(self, company: Document) -> None:
@@ -271,9 +297,14 @@ def page_links(company_id: str, page: Document) -> list[PageLink]:
 
 def public_headers(link: CrmLink) -> dict[str, str]:
     """The link's headers, secret values masked."""
+    return masked(link.headers)
+
+
+def masked(values: Mapping[str, str]) -> dict[str, str]:
+    """Headers or parameters, secret values masked."""
     return {
         name: MASK if is_sealed(value) or is_secret_header(name, value) else value
-        for name, value in link.headers.items()
+        for name, value in values.items()
     }
 
 

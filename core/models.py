@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -27,11 +27,94 @@ class LinkType(StrEnum):
     FILE = "file"
 
 
+class PaginatorType(StrEnum):
+    """How a link's next page is found; ``auto`` finds out on the first page."""
+
+    AUTO = "auto"
+    SINGLE_PAGE = "single_page"
+    HEADER_LINK = "header_link"
+    JSON_LINK = "json_link"
+    CURSOR = "cursor"
+    PAGE_NUMBER = "page_number"
+    OFFSET = "offset"
+
+
+@dataclass(frozen=True)
+class Pagination:
+    """A link's pagination, as declared; paths are JSONPaths (RFC 9535)."""
+
+    type: PaginatorType = PaginatorType.AUTO
+    next_path: str | None = None
+    cursor_path: str | None = None
+    cursor_param: str | None = None
+    page_param: str | None = None
+    first_page: int = 1
+    offset_param: str | None = None
+    limit_param: str | None = None
+    page_size: int | None = None
+    total_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Incremental:
+    """Asking only for what changed: ``?param={the greatest value of field seen}``.
+
+    Increments can't see deletions, so everything is fetched every ``full_every_hours``.
+    """
+
+    param: str
+    field: str
+    full_every_hours: float = 24.0
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """How a link is asked, and where its records are."""
+
+    method: str = "GET"
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters; secret ones in their encrypted form."""
+    body: str | None = None
+    """JSON text, for POST."""
+    pagination: Pagination = Pagination()
+    records: str | None = None
+    """A JSONPath (RFC 9535) to the records; without one the longest array of objects."""
+    id_field: str | None = None
+    incremental: Incremental | None = None
+
+    @classmethod
+    def from_document(cls, stored: Mapping[str, Any] | None) -> FetchOptions:
+        """The stored options; none for links from before there were any."""
+        if not stored:
+            return cls()
+        pagination = dict(stored.get("pagination") or {})
+        if "type" in pagination:
+            pagination["type"] = PaginatorType(pagination["type"])
+        incremental = stored.get("incremental")
+        return cls(
+            method=stored.get("method") or "GET",
+            params=stored.get("params") or {},
+            body=stored.get("body"),
+            pagination=Pagination(**pagination),
+            records=stored.get("records"),
+            id_field=stored.get("id_field"),
+            incremental=Incremental(**incremental) if incremental else None,
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """The stored form."""
+        stored = asdict(self)
+        stored["params"] = dict(self.params)
+        stored["pagination"]["type"] = self.pagination.type.value
+        return stored
+
+
 class Trigger(StrEnum):
     """What started a run."""
 
     ADDED = "added"
     MANUAL = "manual"
+    APPROVED = "approved"
     SWITCHED_ON = "switched_on"
     SCHEDULE = "schedule"
 
@@ -68,6 +151,9 @@ class CrmLink:
     description: str = ""
     is_active: bool = True
     sync_interval_minutes: float | None = None
+    shrink_threshold: float | None = None
+    """The least share of the served records that may come back without a person's word."""
+    fetch: FetchOptions = FetchOptions()
     created_at: datetime | None = None
 
     @classmethod
@@ -85,6 +171,8 @@ class CrmLink:
             description=document.get("description") or "",
             is_active=document.get("is_active", True) is True,
             sync_interval_minutes=document.get("sync_interval_minutes"),
+            shrink_threshold=document.get("shrink_threshold"),
+            fetch=FetchOptions.from_document(document.get("fetch")),
             created_at=document.get("created_at"),
         )
 
@@ -100,6 +188,8 @@ class CrmLink:
             "description": self.description,
             "is_active": self.is_active,
             "sync_interval_minutes": self.sync_interval_minutes,
+            "shrink_threshold": self.shrink_threshold,
+            "fetch": self.fetch.to_document(),
             "created_at": self.created_at or datetime.now(UTC),
         }
 

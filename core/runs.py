@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import Conflict, DeskError, NotFound
+from core.errors import Conflict, DeskError, Held, NotFound
 from core.models import ENDED, PageLink, RunState, Trigger
 from core.store import Database, Document
 
 # A run keeps its newest lines; a run says little, so this is only a bound.
 MAX_LINES = 500
+# Of so many runs of each link it is kept what they changed.
+KEEP_CHANGES = 20
 OPEN_STATES = (RunState.QUEUED.value, RunState.RUNNING.value)
 
 
@@ -24,6 +26,7 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._runs = database["sync_runs"]
+        self._changes = database["run_changes"]
 
     def queue(self, link: PageLink, trigger: Trigger, *, run_id: str | None = None) -> str:
         """Write a run down that is to be made; its id."""
@@ -46,6 +49,9 @@ class Runs:
                 "steps": [],
                 "progress": None,
                 "error": None,
+                "held_records": None,
+                "decision": None,
+                "changes_total": 0,
                 "retry_at": None,
                 "cancel_requested": False,
                 "lines": [],
@@ -132,6 +138,7 @@ class Runs:
         state: RunState,
         *,
         counts: Mapping[str, int] | None = None,
+        changes_total: int = 0,
         error: DeskError | None = None,
         retry_at: float | None = None,
     ) -> None:
@@ -141,9 +148,12 @@ class Runs:
             "finished_at": time.time(),
             "progress": None,
             "retry_at": retry_at,
+            "changes_total": changes_total,
         }
         if counts is not None:
             fields["counts"] = dict(counts)
+        if isinstance(error, Held):
+            fields["held_records"] = error.records
         if error is not None:
             fields["error"] = {
                 "kind": getattr(error, "kind", "stopped"),
@@ -152,6 +162,49 @@ class Runs:
                 "permanent": error.permanent,
             }
         self._runs.update_one({"_id": run_id}, {"$set": fields})
+
+    def keep_changes(self, run_id: str, link_id: str, changes: Sequence[str]) -> None:
+        """Keep what a run changed, path by path; of each link's runs the last few are kept."""
+        self._changes.replace_one(
+            {"_id": run_id},
+            {"_id": run_id, "link_id": link_id, "at": time.time(), "changes": list(changes)},
+            upsert=True,
+        )
+        kept = self._changes.find({"link_id": link_id}, {"_id": 1}).sort("at", -1)
+        for old in list(kept)[KEEP_CHANGES:]:
+            self._changes.delete_many({"_id": old["_id"]})
+
+    def changes(self, run_id: str) -> list[str] | None:
+        """What the run changed; None when that is no longer kept, or there was nothing."""
+        found = self._changes.find_one({"_id": run_id})
+        return list(found["changes"]) if found else None
+
+    def decide(self, company_id: str, run_id: str, decision: str, username: str) -> Document:
+        """Note what a person decided on a held run; the run.
+
+        Raises NotFound, and Conflict when the run is not held, is decided, or is not the newest.
+        """
+        run = self.get(company_id, run_id)
+        newest = next(
+            (
+                other
+                for other in self._runs.find({"link_id": run["link_id"]}).sort("queued_at", -1)
+                if other["state"] not in OPEN_STATES
+            ),
+            run,
+        )
+        if run["state"] != RunState.HELD.value or newest["_id"] != run_id:
+            raise Conflict(
+                f"Run {run_id} does not wait for a decision.",
+                action="Look at the link's newest run.",
+            )
+        made = {"decision": decision, "by": username, "at": time.time()}
+        result = self._runs.update_one(
+            {"_id": run_id, "decision": None}, {"$set": {"decision": made}}
+        )
+        if not result.matched_count:
+            raise Conflict(f"Run {run_id} was decided already.", action="Nothing to do.")
+        return run
 
     def interrupt(self, link_id: str, *, but: str) -> None:
         """Close what a process that died has left running for this link."""

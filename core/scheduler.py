@@ -7,6 +7,7 @@ wrong: `schedule` would otherwise run it again on every tick.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -14,13 +15,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import datetime
 
 import schedule
 import structlog
 
-from core.connectors.api import LONGEST_WAIT
+from core.alerts import Alerts
+from core.connectors.backoff import LONGEST_PAUSE, LONGEST_WAIT
 from core.connectors.http import Watch
+from core.connectors.pauses import HostPauses
+from core.counters import Counters
 from core.errors import (
     Cancelled,
     DeskError,
@@ -45,8 +50,6 @@ from core.vectors.documents import VectorDocuments
 # A scheduler that has not been heard of for this long is taken for dead.
 SILENT_SECONDS = 15.0
 KEEP_RUNS_SECONDS = 30 * 24 * 3600.0
-# However long a CRM asks to be left alone: not longer than this.
-LONGEST_PAUSE = 24 * 3600.0
 
 log = structlog.get_logger()
 
@@ -64,6 +67,9 @@ class Scheduler:
         contents: Contents,
         documents: VectorDocuments,
         sync: Sync,
+        alerts: Alerts,
+        counters: Counters,
+        pauses: HostPauses,
         on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -75,6 +81,9 @@ class Scheduler:
         self._contents = contents
         self._documents = documents
         self._sync = sync
+        self._alerts = alerts
+        self._counters = counters
+        self._pauses = pauses
         self._on_step = on_step
         self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
         self._busy: dict[str, Future[bool]] = {}
@@ -83,7 +92,7 @@ class Scheduler:
 
     def run_forever(self, stop: threading.Event) -> None:
         """Sync what is due, until ``stop`` is set; runs under way are then cut off and redone."""
-        for job in (self._links.reconcile, self._beat, self._tidy):
+        for job in (self._links.reconcile, self._leases.heal_clock, self._beat, self._tidy):
             _guarded(job)()
         log.info("Scheduler started", scheduler=self.name, workers=self._settings.sync_workers)
         heartbeat = self._heartbeat()
@@ -92,6 +101,7 @@ class Scheduler:
             # `schedule` plans by the wall clock: set back by an hour, it would stand for an hour.
             if abs(_clock_drift() - drift) > 5.0:
                 heartbeat, drift = self._heartbeat(), _clock_drift()
+                _guarded(self._leases.heal_clock)()
             heartbeat.run_pending()
         for watch in list(self._watches):
             watch.cut(_Stopping("The scheduler was stopped.", action="Nothing to do."))
@@ -102,6 +112,7 @@ class Scheduler:
     def run_once(self) -> bool:
         """Sync everything that is due now; whether all of it went well."""
         self._links.reconcile()
+        self._leases.heal_clock()
         self._tidy()
         results: list[bool] = []
         try:
@@ -113,6 +124,7 @@ class Scheduler:
                 results += [future.result() for future in wait(futures).done]
         finally:
             self._pool.shutdown()
+        self._alerts.send_due()
         return all(results)
 
     def _heartbeat(self) -> schedule.Scheduler:
@@ -120,7 +132,9 @@ class Scheduler:
         heartbeat.every(1).seconds.do(_guarded(self._tick))
         heartbeat.every(2).seconds.do(_guarded(self._beat))
         heartbeat.every(2).seconds.do(_guarded(self._tidy))
+        heartbeat.every(1).seconds.do(_guarded(self._alerts.send_due))
         heartbeat.every(1).minutes.do(_guarded(self._links.reconcile))
+        heartbeat.every(1).minutes.do(_guarded(self._leases.heal_clock))
         heartbeat.every(1).hours.do(_guarded(self._prune))
         return heartbeat
 
@@ -168,18 +182,23 @@ class Scheduler:
             target=self._keep, args=(lease, run_id, watch, over), name="keeper", daemon=True
         )
         keeper.start()
+        trigger = Trigger(self._runs.get(company_id, run_id)["trigger"])
+        started = time.monotonic()
         try:
-            result = self._sync.run(link, lease, run_id, watch, self._on_step)
+            result = self._sync.run(
+                link, lease, run_id, watch, trigger=trigger, on_step=self._on_step
+            )
         except Exception as error:
             over.set()
             keeper.join()
-            return self._failed(link, lease, run_id, error)
+            ending = _Ending(link, lease, run_id, time.monotonic() - started)
+            return self._failed(ending, error)
         finally:
             over.set()
             watch.close()
             self._watches.discard(watch)
         keeper.join()
-        return self._succeeded(link, lease, run_id, result)
+        return self._succeeded(_Ending(link, lease, run_id, time.monotonic() - started), result)
 
     def _keep(self, lease: Lease, run_id: str, watch: Watch, over: threading.Event) -> None:
         """Hold the lease while the run is under way, and notice when a person cancels it."""
@@ -197,23 +216,39 @@ class Scheduler:
             except Exception:
                 log.exception("The lease could not be renewed", link_id=lease.link_id)
 
-    def _succeeded(self, link: PageLink, lease: Lease, run_id: str, result: Result) -> bool:
+    def _succeeded(self, ending: _Ending, result: Result) -> bool:
+        link, lease, run_id = ending.link, ending.lease, ending.run_id
+        changed = result.changes.total if result.changes else 0
+        if result.changes and changed:
+            self._runs.keep_changes(run_id, lease.link_id, result.changes.lines)
+        if lease.state.get("failing"):
+            self._alerts.recovered(link, run_id)
         now = time.time()
-        self._leases.note(
-            lease,
-            {"failures": 0, "last_error": None, "last_success_at": now, "last_synced_at": now},
-        )
-        self._runs.finish(run_id, result.state, counts=result.counts)
+        with contextlib.suppress(LeaseLost):  # what was published is published
+            self._leases.note(
+                lease,
+                {
+                    **result.facts,
+                    "lease_holder": None,
+                    "failures": 0,
+                    "failing": False,
+                    "last_error": None,
+                    "last_success_at": now,
+                    "last_synced_at": now,
+                },
+            )
+        self._finish(ending, result.state, counts=result.counts, changes_total=changed)
         self._leases.finish(lease, self._next_regular(link))
         return True
 
-    def _failed(self, link: PageLink, lease: Lease, run_id: str, error: Exception) -> bool:
+    def _failed(self, ending: _Ending, error: Exception) -> bool:
+        link, lease, run_id = ending.link, ending.lease, ending.run_id
         if isinstance(error, _Stopping):
-            self._runs.finish(run_id, RunState.INTERRUPTED, error=error)
+            self._finish(ending, RunState.INTERRUPTED, error=error)
             self._leases.finish(lease, time.time())
             return True
         if isinstance(error, RunStopped):
-            return self._stopped(link, lease, run_id, error)
+            return self._stopped(ending, error)
         if isinstance(error, DeskError):
             failure = error
         else:
@@ -234,26 +269,62 @@ class Scheduler:
             "message": failure.message,
             "action": failure.action,
         }
-        self._runs.finish(run_id, RunState.FAILED, error=failure, retry_at=due_at)
-        self._leases.note(
-            lease,
-            {"failures": failures, "last_error": described, "last_synced_at": time.time()},
-        )
+        is_failing = failures >= self._settings.sync_failures_before_alert
+        if is_failing and not lease.state.get("failing"):
+            self._alerts.failing(link, run_id, failures, described)
+        with contextlib.suppress(LeaseLost):
+            self._leases.note(
+                lease,
+                {
+                    "lease_holder": None,
+                    "failures": failures,
+                    "failing": is_failing,
+                    "last_error": described,
+                    "last_synced_at": time.time(),
+                },
+            )
+        self._finish(ending, RunState.FAILED, error=failure, retry_at=due_at)
         self._leases.finish(lease, due_at)
         return False
 
-    def _stopped(self, link: PageLink, lease: Lease, run_id: str, error: RunStopped) -> bool:
+    def _stopped(self, ending: _Ending, error: RunStopped) -> bool:
+        lease, run_id = ending.lease, ending.run_id
         state = {Cancelled: RunState.CANCELLED, Held: RunState.HELD}.get(
             type(error), RunState.INTERRUPTED
         )
         log.warning(error.message, run_id=run_id, link_id=lease.link_id)
         self._runs.line(run_id, "warning", str(error))
-        self._runs.finish(run_id, state, error=error)
+        if isinstance(error, LeaseLost):
+            self._counters.add_lost_lease()
+        facts: dict[str, object] = {"lease_holder": None}
         if isinstance(error, Held):
             described = {"kind": error.kind, "message": error.message, "action": error.action}
-            self._leases.note(lease, {"last_error": described, "last_synced_at": time.time()})
-        self._leases.finish(lease, self._next_regular(link))
+            facts |= {"last_error": described, "last_synced_at": time.time()}
+        with contextlib.suppress(LeaseLost):
+            self._leases.note(lease, facts)
+        self._finish(ending, state, error=error)
+        self._leases.finish(lease, self._next_regular(ending.link))
         return not isinstance(error, Held)
+
+    def _finish(
+        self,
+        ending: _Ending,
+        state: RunState,
+        *,
+        counts: dict[str, int] | None = None,
+        changes_total: int = 0,
+        error: DeskError | None = None,
+        retry_at: float | None = None,
+    ) -> None:
+        self._runs.finish(
+            ending.run_id,
+            state,
+            counts=counts,
+            changes_total=changes_total,
+            error=error,
+            retry_at=retry_at,
+        )
+        self._counters.add_run(state, ending.seconds, counts or {})
 
     def _next_regular(self, link: PageLink) -> float:
         minutes = link.link.sync_interval_minutes or self._settings.sync_interval_minutes
@@ -297,8 +368,17 @@ class Scheduler:
 
     def _prune(self) -> None:
         self._runs.prune(keep_seconds=KEEP_RUNS_SECONDS)
-        longest = max(self._settings.sync_interval_minutes * 60, 7 * 24 * 3600.0) + 24 * 3600.0
-        self._leases.heal_clock(time.time() + longest)
+        self._pauses.prune()
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """A run that is over, before what came of it is written down."""
+
+    link: PageLink
+    lease: Lease
+    run_id: str
+    seconds: float
 
 
 class _Stopping(RunStopped):

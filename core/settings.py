@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from standardwebhooks import Webhook
 
 
 class Settings(BaseSettings):
@@ -28,12 +29,25 @@ class Settings(BaseSettings):
     session_hours: float = Field(12, gt=0, le=24 * 30)
     sync_interval_minutes: float = Field(30, gt=0, le=60 * 24 * 7)
     sync_workers: int = Field(4, ge=1, le=64)
+    sync_failures_before_alert: int = Field(3, ge=1, le=1000)
+    alert_webhook_url: str | None = None
+    alert_webhook_secret: SecretStr | None = None
     embedding_model: str = ""
     crm_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     max_pages: int = Field(1000, ge=1)
     max_records: int = Field(1_000_000, ge=1)
     max_bytes: int = Field(256 * 1024 * 1024, ge=1024)
     log_format: Literal["text", "json"] = "text"
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _signs(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                Webhook(value.get_secret_value())
+            except ValueError:
+                raise ValueError("is not a Standard Webhooks secret (whsec_ and base64)") from None
+        return value
 
     @field_validator("crm_allowed_hosts", mode="before")
     @classmethod
@@ -42,7 +56,15 @@ class Settings(BaseSettings):
             return tuple(part.strip().lower() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("mongodb_uri", "admin_password", "secret_key", "chroma_url", mode="before")
+    @field_validator(
+        "mongodb_uri",
+        "admin_password",
+        "secret_key",
+        "chroma_url",
+        "alert_webhook_url",
+        "alert_webhook_secret",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         # compose.yaml passes unset variables on as empty strings.

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
-from core.connectors.api import fetch
+from core.connectors.api import Fetched, Limits, Validators, fetch
 from core.connectors.http import Watch
+from core.connectors.pauses import HostPauses
 from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.leases import Lease, Leases
-from core.models import Chunk, PageLink, Record, RunState
+from core.models import Chunk, PageLink, Record, RunState, Trigger
 from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.settings import Settings
+from core.text.changes import Changes, describe_changes
 from core.text.chunk import chunk_records
-from core.text.decode import decode
 from core.text.flatten import Flattened, flatten
-from core.vectors.contents import PART, Contents, entry_of
+from core.text.increment import (
+    apply_increment,
+    can_take_increments,
+    identity_field,
+    latest_cursor,
+)
+from core.vectors.contents import PART, Contents, Entry, entry_of
 from core.vectors.documents import WRITE_BATCH, VectorDocuments
 from core.vectors.embed import Embedder
 
@@ -34,7 +41,24 @@ from core.vectors.embed import Embedder
 FETCH_SECONDS = 300.0
 WORK_SECONDS = 3600.0
 # Fewer than this share of the records served, and a person decides.
-SHRINK_SHARE = 0.5
+SHRINK_THRESHOLD = 0.5
+# Every point of a run that ``on_step`` hears of, in order. Tests kill processes at each of them.
+STEPS = (
+    "fetch",
+    "flatten",
+    "chunk",
+    "compare",
+    "embed",
+    "stored",
+    "publish",
+    "outdated",
+    "listed",
+    "publishing",
+    "published",
+    "cleaned",
+)
+_CHUNK_BATCH = 200
+_PROGRESS_SECONDS = 0.5
 
 OnStep = Callable[[str], None]
 
@@ -45,10 +69,12 @@ log = structlog.get_logger()
 
 @dataclass
 class Result:
-    """How a run ended, and what it counted."""
+    """How a run ended, what it counted, and facts about the link that it found out."""
 
     state: RunState
     counts: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +87,7 @@ class _Plan:
     gone: list[str]
     kept: int
     updated_at: dict[str, float]
+    changes: Changes
 
 
 class Sync:
@@ -71,6 +98,7 @@ class Sync:
         settings: Settings,
         box: SecretBox,
         guard: AddressGuard,
+        pauses: HostPauses,
         leases: Leases,
         runs: Runs,
         contents: Contents,
@@ -80,6 +108,7 @@ class Sync:
         self._settings = settings
         self._box = box
         self._guard = guard
+        self._pauses = pauses
         self._leases = leases
         self._runs = runs
         self._contents = contents
@@ -92,9 +121,11 @@ class Sync:
         lease: Lease,
         run_id: str,
         watch: Watch,
+        *,
+        trigger: Trigger = Trigger.SCHEDULE,
         on_step: OnStep = lambda _: None,
     ) -> Result:
-        """Sync ``link`` under ``lease``. ``on_step`` is called as each step begins.
+        """Sync ``link`` under ``lease``. ``on_step`` is called at each of ``STEPS``.
 
         Raises SyncError when it failed and RunStopped when it ended otherwise; what is served
         stays then as it was.
@@ -107,27 +138,74 @@ class Sync:
 
         self._say(run_id, f"Starting CRM data fetch for page {link.page_id}")
         step("fetch")
+        state = lease.state
+        served = self._served_for_increment(link, state, trigger)
         watch.allow(FETCH_SECONDS)
-        answer = fetch(
-            link.link,
-            box=self._box,
-            guard=self._guard,
-            watch=watch,
-            max_bytes=self._settings.max_bytes,
-            say=lambda text: self._say(run_id, text, "warning"),
-        )
+        fetched = self._fetch(link, state, run_id, watch, increment=served is not None)
         watch.allow(WORK_SECONDS)
+        counts = {"bytes": fetched.bytes, "pages": fetched.pages, "retries": fetched.retries}
+        facts: dict[str, Any] = {
+            "etag": fetched.validators.etag,
+            "last_modified": fetched.validators.last_modified,
+        }
+        if fetched.answer is None:
+            self._say(run_id, "The CRM says that nothing has changed (304)")
+            unchanged = {"records": state["records"], "documents": state["documents"]}
+            return Result(RunState.UNCHANGED, counts | unchanged, facts)
 
         step("flatten")
-        flattened = flatten(decode(answer.body, answer.content_type))
-        counts = {
-            "bytes": len(answer.body),
-            "lines": flattened.total_lines,
-            "records": flattened.record_count,
-        }
-        self._guard_shrinking(flattened, lease)
+        options = link.link.fetch
+        flattened = flatten(
+            fetched.answer,
+            selector=options.records,
+            id_field=options.id_field
+            or (
+                identity_field((e.record for e in served), state["records_at"]) if served else None
+            ),
+            check=watch.check,
+        )
+        if options.incremental:
+            facts["cursor"] = latest_cursor(
+                flattened, options.incremental.field, state.get("cursor") if served else None
+            )
+        if served is not None:
+            come = flattened.record_count
+            self._say(run_id, f"{come} records have changed since {state['cursor']}")
+            if not come:
+                facts["cursor"] = state["cursor"]
+                unchanged = {"records": state["records"], "documents": state["documents"]}
+                return Result(RunState.UNCHANGED, counts | unchanged, facts)
+            flattened = apply_increment((entry.record for entry in served), flattened)
+        else:
+            facts["full_at"] = time.time()
+            self._say(run_id, _found(flattened, fetched))
+            self._guard_shrinking(link, flattened, lease)
+        counts |= {"lines": flattened.total_lines, "records": flattened.record_count}
         text_hash = hashlib.sha256("\n".join(flattened.lines()).encode()).hexdigest()
-        facts = {
+        same = (state["text_hash"], state["model"]) == (text_hash, self._embedder.model_name)
+        if state["live_generation"] and same and not state["writing"]:
+            self._say(run_id, "Nothing has changed since the last sync")
+            unchanged = {"documents": state["documents"]}
+            return Result(RunState.UNCHANGED, counts | unchanged, facts)
+
+        step("chunk")
+        chunks = self._chunk(link, flattened.records, watch)
+        step("compare")
+        plan = self._compare(lease, flattened.records, chunks, watch)
+        generation = state["live_generation"] + 1
+        step("embed")
+        self._leases.note(lease, {"writing": True})
+        reused = self._embed(link, lease, run_id, generation, plan, watch, on_step)
+        step("publish")
+        for _ in self._documents.outdate(link.link.link_id, generation, plan.gone):
+            self._leases.check(lease)
+            watch.check()
+        on_step("outdated")
+        self._write_contents(lease, generation, plan, watch)
+        on_step("listed")
+        watch.check()
+        documents = sum(len(own) for own in plan.chunks)
+        published = facts | {
             "text_hash": text_hash,
             "model": self._embedder.model_name,
             "records": flattened.record_count,
@@ -135,39 +213,15 @@ class Sync:
             "records_at": flattened.records_at,
             "writing": False,
             "accepted_records": None,
+            "documents": documents,
+            "published_at": time.time(),
         }
-        state = lease.state
-        same = (state["text_hash"], state["model"]) == (text_hash, self._embedder.model_name)
-        if state["live_generation"] and same and not state["writing"]:
-            self._say(run_id, "Nothing has changed since the last sync")
-            return Result(RunState.UNCHANGED, {**counts, "documents": state["documents"]})
-
-        step("chunk")
-        chunks = chunk_records(
-            flattened.records,
-            link_id=link.link.link_id,
-            model=self._embedder.model_name,
-            count_tokens=self._embedder.count_tokens,
-        )
-        step("compare")
-        plan = self._compare(lease, flattened.records, chunks)
-        generation = state["live_generation"] + 1
-        step("embed")
-        self._leases.note(lease, {"writing": True})
-        reused = self._embed(link, lease, run_id, generation, plan, watch)
-        step("publish")
-        for _ in self._documents.outdate(link.link.link_id, generation, plan.gone):
-            self._leases.check(lease)
-            watch.check()
-        self._write_contents(lease, generation, plan)
-        documents = sum(len(own) for own in plan.chunks)
-        now = time.time()
-        facts |= {"documents": documents, "published_at": now}
-        on_step("published?")
-        self._leases.publish(lease, generation, facts)
+        on_step("publishing")
+        self._leases.publish(lease, generation, published)
         on_step("published")
         self._documents.drop_outdated(link.link.link_id, generation)
         self._contents.drop_others(link.link.link_id, generation)
+        on_step("cleaned")
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")
         self._say(
             run_id,
@@ -181,19 +235,73 @@ class Sync:
             "kept": plan.kept,
             "removed": len(plan.gone),
         }
-        return Result(RunState.SUCCEEDED, counts)
+        return Result(RunState.SUCCEEDED, counts, facts, plan.changes)
 
-    def _guard_shrinking(self, flattened: Flattened, lease: Lease) -> None:
+    def _fetch(
+        self,
+        link: PageLink,
+        state: Mapping[str, Any],
+        run_id: str,
+        watch: Watch,
+        *,
+        increment: bool,
+    ) -> Fetched:
+        is_whole = state["live_generation"] and not state["writing"] and not increment
+        may_ask = is_whole and state["model"] == self._embedder.model_name
+        validators = Validators(state.get("etag"), state.get("last_modified")) if may_ask else None
+        options = link.link.fetch.incremental
+        extra = {options.param: str(state["cursor"])} if increment and options else {}
+        said = time.monotonic()
+
+        def on_page(pages: int, records: int) -> None:
+            nonlocal said
+            if pages > 1 and time.monotonic() - said > _PROGRESS_SECONDS:
+                said = time.monotonic()
+                self._runs.progress(run_id, records, 0)
+
+        return fetch(
+            link.link,
+            box=self._box,
+            guard=self._guard,
+            pauses=self._pauses,
+            watch=watch,
+            limits=Limits(
+                self._settings.max_bytes, self._settings.max_pages, self._settings.max_records
+            ),
+            say=lambda text: self._say(run_id, text, "warning"),
+            validators=validators,
+            extra=extra,
+            on_page=on_page,
+        )
+
+    def _served_for_increment(
+        self, link: PageLink, state: Mapping[str, Any], trigger: Trigger
+    ) -> list[Entry] | None:
+        """What is served, if only changes are to be asked for; None when all is."""
+        options = link.link.fetch.incremental
+        live = state["live_generation"]
+        if options is None or trigger is not Trigger.SCHEDULE or not live or state["writing"]:
+            return None
+        if not state.get("cursor") or state["model"] != self._embedder.model_name:
+            return None
+        if time.time() - (state.get("full_at") or 0.0) > options.full_every_hours * 3600:
+            return None
+        entries = list(self._contents.read(link.link.link_id, live))
+        fits = can_take_increments((entry.record for entry in entries), state["records_at"])
+        return entries if fits else None
+
+    def _guard_shrinking(self, link: PageLink, flattened: Flattened, lease: Lease) -> None:
         count, served = flattened.record_count, lease.state["records"]
         if count > self._settings.max_records:
             raise LimitExceeded(
                 f"The answer has {count:,} records, more than {self._settings.max_records:,}.",
                 action="Ask for less at once, or raise MAX_RECORDS.",
             )
+        empty = flattened.is_empty
+        count = 0 if empty else count
         accepted = lease.state.get("accepted_records")
         if accepted is not None and count >= accepted:
             return
-        empty = flattened.is_empty
         if not lease.state["live_generation"]:
             if empty:
                 raise EmptyAnswer(
@@ -201,38 +309,58 @@ class Sync:
                     action="Check that the key may read the records, and that there are any.",
                 )
             return
-        if empty or count < served * SHRINK_SHARE:
+        threshold = link.link.shrink_threshold
+        threshold = SHRINK_THRESHOLD if threshold is None else threshold
+        if (empty and served) or count < served * threshold:
             raise Held(
-                f"The CRM answered with {0 if empty else count} records; {served} are served.",
+                f"The CRM answered with {count} records; {served} are served.",
+                records=count,
                 action="What was synced before is kept. If the CRM is right, approve the run.",
             )
 
-    def _compare(self, lease: Lease, records: list[Record], chunks: list[list[Chunk]]) -> _Plan:
+    def _chunk(self, link: PageLink, records: Sequence[Record], watch: Watch) -> list[list[Chunk]]:
+        chunks: list[list[Chunk]] = []
+        for batch in _batches(records, _CHUNK_BATCH):
+            watch.check()
+            chunks += chunk_records(
+                batch,
+                link_id=link.link.link_id,
+                model=self._embedder.model_name,
+                count_tokens=self._embedder.count_tokens,
+            )
+        return chunks
+
+    def _compare(
+        self, lease: Lease, records: list[Record], chunks: list[list[Chunk]], watch: Watch
+    ) -> _Plan:
         link_id, live = lease.link_id, lease.state["live_generation"]
         now = time.time()
         served: set[str] = set()
-        texts: dict[str, tuple[tuple[str, ...], float]] = {}
+        before: dict[str, Record] = {}
+        updated: dict[str, float] = {}
         for entry in self._contents.read(link_id, live) if live else ():
+            watch.check()
             served.update(chunk_id for chunk_id, _ in entry.chunks)
-            texts[entry.record.key] = (entry.record.lines, entry.updated_at)
+            before[entry.record.key] = entry.record
+            updated[entry.record.key] = entry.updated_at
         if lease.state["writing"] or not live:
             self._documents.clean(link_id, live, served)
             self._contents.drop_others(link_id, live)
             served &= self._documents.present(link_id)
         wanted = {chunk.chunk_id: chunk for own in chunks for chunk in own}
-        updated_at = {
-            record.key: texts[record.key][1]
-            if texts.get(record.key, ((), 0.0))[0] == record.lines
-            else now
-            for record in records
-        }
         return _Plan(
             records,
             chunks,
             new=[chunk for chunk_id, chunk in wanted.items() if chunk_id not in served],
             gone=sorted(served - wanted.keys()),
             kept=len(served & wanted.keys()),
-            updated_at=updated_at,
+            updated_at={
+                record.key: updated[record.key]
+                if record.key in before and before[record.key].lines == record.lines
+                else now
+                for record in records
+            },
+            changes=describe_changes(before, records) if live else Changes([], 0),
         )
 
     def _embed(
@@ -243,6 +371,7 @@ class Sync:
         generation: int,
         plan: _Plan,
         watch: Watch,
+        on_step: OnStep,
     ) -> int:
         """Store the new chunks with their vectors; how many vectors were there already."""
         known = {}
@@ -269,11 +398,12 @@ class Sync:
                 batch,
                 [vectors[chunk.text_hash] for chunk in batch],
             )
+            on_step("stored")
             done += len(batch)
             self._runs.progress(run_id, done, len(todo))
         return reused
 
-    def _write_contents(self, lease: Lease, generation: int, plan: _Plan) -> None:
+    def _write_contents(self, lease: Lease, generation: int, plan: _Plan, watch: Watch) -> None:
         # Parts of this number may have been left behind by a run that died.
         self._contents.drop_others(lease.link_id, generation - 1)
         entries = [
@@ -281,12 +411,19 @@ class Sync:
             for record, own in zip(plan.records, plan.chunks, strict=True)
         ]
         for number, part in enumerate(_batches(entries, PART)):
+            watch.check()
             self._leases.check(lease)
             self._contents.write(lease.link_id, generation, number, list(part))
 
     def _say(self, run_id: str, text: str, level: str = "info") -> None:
         getattr(log, level)(text, run_id=run_id)
         self._runs.line(run_id, level, text)
+
+
+def _found(flattened: Flattened, fetched: Fetched) -> str:
+    where = f" at {flattened.records_at}" if flattened.records_at else ""
+    pages = f" on {fetched.pages} pages ({fetched.pagination})" if fetched.pages > 1 else ""
+    return f"Found {flattened.record_count} records{where}{pages}"
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

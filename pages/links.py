@@ -25,6 +25,7 @@ LOOKS: dict[str, tuple[str, Any, str]] = {
     "waiting": ("Not synced yet", "gray", ":material/hourglass_empty:"),
     "stale": ("Stale", "orange", ":material/schedule:"),
     "held": ("Held: needs a person", "orange", ":material/front_hand:"),
+    "retrying": ("Failed, will retry", "orange", ":material/replay:"),
     "failing": ("Failing", "red", ":material/error:"),
     "off": ("Off", "gray", ":material/toggle_off:"),
 }
@@ -141,7 +142,7 @@ def show_link(link: PageLink, state: Document) -> None:
     own = link.link
     label, color, icon = LOOKS[sync_status(desk, link, state)]
     with st.container(border=True):
-        head, actions = st.columns(2, vertical_alignment="center")
+        head, actions = st.columns([4, 5], vertical_alignment="center")
         with head:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{plain(own.name)}**", width="content")

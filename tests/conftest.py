@@ -21,7 +21,7 @@ def crm() -> Iterator[Crm]:
 @pytest.fixture(scope="session")
 def product(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("product")
-    running = Product(folder, {"CRM_ALLOWED_HOSTS": crm.host, "MAX_BYTES": "2000000"})
+    running = Product(folder, {"CRM_ALLOWED_HOSTS": crm.hosts, "MAX_BYTES": "2000000"})
     try:
         running.start_all()
         yield running

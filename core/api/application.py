@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from core.api import auth, health, links, pages, rag, sync
+from core.api import auth, health, links, metrics, pages, rag, sync
 from core.api.limits import BodyLimit
 from core.api.problems import answer_problems
 from core.desk import Desk, get_desk
@@ -30,7 +30,7 @@ def create_api(desk: Desk) -> FastAPI:
     )
     app.state.desk = desk
     answer_problems(app)
-    for module in (auth, pages, links, sync, rag, health):
+    for module in (auth, pages, links, sync, rag, health, metrics):
         app.include_router(module.router)
     app.add_middleware(BodyLimit)
     return app
@@ -41,12 +41,13 @@ async def background(desk: Desk) -> AsyncIterator[None]:
     """What a web process does besides answering: loads the model, keeps the mirror up to date."""
     stop = threading.Event()
     desk.embedder.warm_up()
-    follower = threading.Thread(target=desk.follow_store, args=(stop,), name="mirror", daemon=True)
+    follower = threading.Thread(target=desk.follower.run, args=(stop,), name="mirror", daemon=True)
     follower.start()
     try:
         yield
     finally:
         stop.set()
+        follower.join(5)
         desk.mirror.close()
 
 

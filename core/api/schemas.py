@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -13,10 +14,19 @@ from pydantic import (
     StrictBool,
     StrictStr,
     field_validator,
+    model_validator,
 )
 
 from core.links import NewLink
-from core.models import Channel, LinkType
+from core.models import (
+    Channel,
+    FetchOptions,
+    Incremental,
+    LinkType,
+    Pagination,
+    PaginatorType,
+)
+from core.text.select import check_selector
 
 # RFC 9110: a field name is a token, a value has no line breaks and no control characters.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -34,6 +44,11 @@ def _plain(value: str) -> str:
     return value
 
 
+def _json_path(value: str) -> str:
+    check_selector(value)
+    return value
+
+
 def _distinct(channels: list[Channel]) -> list[Channel]:
     return list(dict.fromkeys(channels))
 
@@ -41,6 +56,8 @@ def _distinct(channels: list[Channel]) -> list[Channel]:
 Name = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
 PageId = Annotated[StrictStr, Field(max_length=100), AfterValidator(_plain)]
 Url = Annotated[StrictStr, Field(max_length=4000), AfterValidator(_plain)]
+Param = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
+JsonPath = Annotated[StrictStr, Field(max_length=1000), AfterValidator(_json_path)]
 Channels = Annotated[list[Channel], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
 
 
@@ -64,6 +81,29 @@ class NewPage(Body):
     page_name: Name
 
 
+class PaginationBody(Body):
+    """How the next page is found; paths are JSONPaths (RFC 9535)."""
+
+    type: PaginatorType = PaginatorType.AUTO
+    next_path: JsonPath | None = None
+    cursor_path: JsonPath | None = None
+    cursor_param: Param | None = None
+    page_param: Param | None = None
+    first_page: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    offset_param: Param | None = None
+    limit_param: Param | None = None
+    page_size: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    total_path: JsonPath | None = None
+
+
+class IncrementalBody(Body):
+    """Asking only for what changed: ``?param={the greatest value of field seen}``."""
+
+    param: Param
+    field: Param
+    full_every_hours: float = Field(24, gt=0, le=24 * 365)
+
+
 class NewLinkBody(Body):
     """A CRM link to be added to channels of a page."""
 
@@ -77,6 +117,22 @@ class NewLinkBody(Body):
     description: StrictStr | None = Field(None, max_length=2000)
     is_active: StrictBool = True
     sync_interval_minutes: float | None = Field(None, gt=0, le=60 * 24 * 7)
+    shrink_threshold: float | None = Field(None, ge=0, le=1)
+    method: Literal["GET", "POST"] = "GET"
+    params: dict[Param, Annotated[StrictStr, Field(max_length=4000)]] | None = Field(
+        None, max_length=50
+    )
+    body: dict[str, Any] | None = None
+    pagination: PaginationBody | None = None
+    records: JsonPath | None = None
+    id_field: Param | None = None
+    incremental: IncrementalBody | None = None
+
+    @model_validator(mode="after")
+    def _body_goes_with_post(self) -> NewLinkBody:
+        if self.body is not None and self.method != "POST":
+            raise ValueError("body: only a POST has a body")
+        return self
 
     @field_validator("api_key")
     @classmethod
@@ -108,6 +164,18 @@ class NewLinkBody(Body):
             description=self.description or "",
             is_active=self.is_active,
             sync_interval_minutes=self.sync_interval_minutes,
+            shrink_threshold=self.shrink_threshold,
+            fetch=FetchOptions(
+                method=self.method,
+                params=self.params or {},
+                body=None if self.body is None else json.dumps(self.body),
+                pagination=Pagination(**(self.pagination or PaginationBody()).model_dump()),
+                records=self.records,
+                id_field=self.id_field,
+                incremental=Incremental(**self.incremental.model_dump())
+                if self.incremental
+                else None,
+            ),
         )
 
 

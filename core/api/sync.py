@@ -47,7 +47,21 @@ def list_runs(
 
 @router.get("/runs/{run_id}")
 def get_run(desk: DeskParam, user: Viewer, run_id: str) -> dict[str, Any]:
-    """One run."""
+    """One run, with what it changed, path by path."""
+    view = run_view(desk.runs.get(user.company_id, run_id))
+    return view | {"changes": desk.runs.changes(run_id)}
+
+
+@router.post("/runs/{run_id}/approve", status_code=202)
+def approve_run(desk: DeskParam, user: Operator, run_id: str) -> dict[str, Any]:
+    """Take a held answer for right; it is fetched again and published."""
+    return {"run_id": desk.links.approve(user.company_id, run_id, user.username)}
+
+
+@router.post("/runs/{run_id}/reject")
+def reject_run(desk: DeskParam, user: Operator, run_id: str) -> dict[str, Any]:
+    """Take a held answer for wrong; what is served stays."""
+    desk.links.reject(user.company_id, run_id, user.username)
     return run_view(desk.runs.get(user.company_id, run_id))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from core.desk import Desk
 from core.leases import NEVER
-from core.links import public_headers
-from core.models import Channel, PageLink
+from core.links import masked, public_headers
+from core.models import Channel, FetchOptions, PageLink
 from core.security.secrets import MASK
 from core.store import Document
 from core.vectors.retrieve import is_stale
@@ -38,9 +39,18 @@ def link_view(
         "is_active": link.channels[channel] if channel else link.is_active,
         "is_legacy": link.legacy,
         "sync_interval_minutes": own.sync_interval_minutes,
+        "shrink_threshold": own.shrink_threshold,
+        **fetch_view(own.fetch),
         "created_at": own.created_at.isoformat() if own.created_at else None,
         "sync": sync_view(desk, link, state),
     }
+
+
+def fetch_view(options: FetchOptions) -> dict[str, Any]:
+    """How a link is asked; secret parameters masked."""
+    stored = options.to_document()
+    body = json.loads(options.body) if options.body is not None else None
+    return {**stored, "params": masked(options.params), "body": body}
 
 
 def sync_view(desk: Desk, link: PageLink, state: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -53,6 +63,8 @@ def sync_view(desk: Desk, link: PageLink, state: Mapping[str, Any] | None) -> di
         "status": sync_status(desk, link, state),
         "documents": state.get("documents", 0),
         "records": state.get("records", 0),
+        "records_at": state.get("records_at"),
+        "failures": state.get("failures", 0),
         "last_synced_at": moment(state.get("last_synced_at")),
         "last_success_at": moment(last_success),
         "next_sync_at": moment(due_at) if due_at and due_at < NEVER else None,
@@ -61,14 +73,19 @@ def sync_view(desk: Desk, link: PageLink, state: Mapping[str, Any] | None) -> di
 
 
 def sync_status(desk: Desk, link: PageLink, state: Mapping[str, Any]) -> str:
-    """One word: off, syncing, held, failing, waiting (never synced yet), stale or serving."""
+    """One word: off, syncing, held, failing, retrying, waiting (never synced), stale or serving.
+
+    A link that failed is retrying until it failed as often as an alert takes.
+    """
     if not link.is_active:
         return "off"
     if state.get("lease_holder"):
         return "syncing"
     error = state.get("last_error")
     if error:
-        return "held" if error["kind"] == "shrink" else "failing"
+        if error["kind"] == "shrink":
+            return "held"
+        return "failing" if state.get("failing") else "retrying"
     if not state.get("live_generation"):
         return "waiting"
     return "stale" if is_stale(link, state.get("last_success_at"), desk.settings) else "serving"
@@ -85,7 +102,7 @@ def run_view(run: Document, *, with_lines: bool = True) -> dict[str, Any]:
         "trigger": run["trigger"],
         "state": run["state"],
         "step": run["step"],
-        "steps": [{"step": step["step"], "at": moment(step["at"])} for step in run["steps"]],
+        "steps": steps_view(run),
         "progress": run["progress"],
         "counts": run["counts"],
         "queued_at": moment(run["queued_at"]),
@@ -93,9 +110,24 @@ def run_view(run: Document, *, with_lines: bool = True) -> dict[str, Any]:
         "finished_at": moment(run["finished_at"]),
         "duration_seconds": duration(run),
         "error": run["error"],
+        "decision": run.get("decision"),
+        "changes_total": run.get("changes_total", 0),
         "retry_at": moment(run["retry_at"]),
     }
     return view | {"lines": lines} if with_lines else view
+
+
+def steps_view(run: Document) -> list[dict[str, Any]]:
+    """The run's steps with how long each took, in seconds."""
+    ends = [step["at"] for step in run["steps"][1:]] + [run["finished_at"]]
+    return [
+        {
+            "step": step["step"],
+            "at": moment(step["at"]),
+            "seconds": None if end is None else round(float(end - step["at"]), 3),
+        }
+        for step, end in zip(run["steps"], ends, strict=False)
+    ]
 
 
 def duration(run: Document) -> float | None:

@@ -1,42 +1,69 @@
-"""REST API links: fetch with the link's key and headers, trying again where that can help."""
+"""REST API links: every page of the answer, or a failure that says why not."""
 
 from __future__ import annotations
 
-import email.utils
-import math
-import random
-import time
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import stamina
-import structlog
-
+from core.connectors.backoff import Asker
 from core.connectors.http import Answer, GuardedSession, Watch
-from core.errors import FetchError, RateLimited, RequestRejected, ServerFailed
+from core.connectors.paginators import Page, PageRequest, Paginator, declared, detected
+from core.connectors.paginators import promised_total as promised
+from core.connectors.pauses import HostPauses
+from core.errors import EmptyAnswer, LimitExceeded, PaginationFailed, Truncated
 from core.models import CrmLink
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
+from core.text.decode import Json, Pairs, Text, decode
+from core.text.flatten import find_records
+from core.text.select import Parts, select_records
 
-ATTEMPTS = 4
-FIRST_WAIT = 0.5
-LONGEST_WAIT = 60.0
-"""Longer waits (in seconds) give the worker back: the link is rescheduled instead."""
 
-log = structlog.get_logger()
+@dataclass(frozen=True)
+class Limits:
+    """What one fetch may take."""
+
+    max_bytes: int
+    max_pages: int
+    max_records: int
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What the CRM said of the answer that is served, to be asked whether it still holds."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The conditional request headers (RFC 9110)."""
+        asked = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in asked.items() if value}
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a link answered: the body, decompressed, and its content type."""
+    """All pages of an answer as one: those after the first add their records to its array.
 
-    body: bytes
-    content_type: str | None
+    ``answer`` is None when nothing changed (304), and an empty text when nothing came at all.
+    """
+
+    answer: Json | Text | None
+    bytes: int
+    pages: int
+    retries: int
+    validators: Validators
+    pagination: str = "a single page"
 
 
 def request_headers(link: CrmLink, box: SecretBox) -> dict[str, str]:
     """The headers that a link is asked with; its own win over the usual ones, in any case."""
     headers = {"Accept": "application/json, text/plain;q=0.9, */*;q=0.5", "User-Agent": "crm-desk"}
+    if link.fetch.body is not None:
+        headers["Content-Type"] = "application/json"
     if link.api_key:
         headers["Authorization"] = f"Bearer {box.open(link.api_key)}"
     for name, value in link.headers.items():
@@ -47,91 +74,183 @@ def request_headers(link: CrmLink, box: SecretBox) -> dict[str, str]:
     return headers
 
 
+def first_request(link: CrmLink, box: SecretBox, extra: Mapping[str, str]) -> PageRequest:
+    """What a link asks first; ``extra`` are further parameters."""
+    options = link.fetch
+    request = PageRequest("GET", link.url)
+    for name, value in options.params.items():
+        request = request.with_value(name, box.open(value))
+    request = PageRequest(options.method, request.url, options.body)
+    for name, value in extra.items():
+        request = request.with_value(name, value)
+    return request
+
+
 def fetch(
     link: CrmLink,
     *,
     box: SecretBox,
     guard: AddressGuard,
+    pauses: HostPauses,
     watch: Watch,
-    max_bytes: int,
+    limits: Limits,
     say: Callable[[str], None],
+    validators: Validators | None = None,
+    extra: Mapping[str, str] | None = None,
+    on_page: Callable[[int, int], None] = lambda _, __: None,
 ) -> Fetched:
-    """What the link's URL answers. ``say`` is told, in a sentence, of each new attempt.
+    """Everything that the link's URL answers, page by page.
 
-    Raises FetchError, LimitExceeded, or what cut the watch.
+    ``validators`` of the answer that is served let the CRM say that nothing changed. ``on_page`` is
+    called with the pages and records that have come.
+
+    Raises FetchError, AnswerError, or what cut the watch; never returns a part.
     """
-    headers = request_headers(link, box)
     session = GuardedSession(guard, watch)
-
-    def back_off(error: Exception) -> bool | float:
-        if not isinstance(error, FetchError) or error.permanent:
-            return False
-        asked = error.retry_after if isinstance(error, RateLimited) else None
-        return asked is None or asked <= LONGEST_WAIT
-
+    asker = Asker(session, pauses, watch, say)
+    request = first_request(link, box, extra or {})
+    headers = request_headers(link, box)
     try:
-        # stamina counts and decides; the wait itself is ours, since a run can be cancelled in it.
-        for attempt in stamina.retry_context(
-            on=back_off, attempts=ATTEMPTS, timeout=None, wait_initial=0, wait_max=0, wait_jitter=0
-        ):
-            with attempt:
-                try:
-                    answer = session.get(link.url, headers, max_bytes=max_bytes)
-                    raise_for_status(answer)
-                except FetchError as error:
-                    if back_off(error) and attempt.num < ATTEMPTS:
-                        seconds = wait_seconds(error, attempt.num)
-                        say(f"{error.message} Trying again in {seconds:.1f} s.")
-                        watch.wait(seconds)
-                    raise
-                return Fetched(answer.body, answer.headers.get("content-type"))
-        raise AssertionError("unreachable")
+        chosen = declared(link.fetch.pagination, request)
+        if chosen:
+            request = chosen[0]
+        conditional = headers | (validators.headers() if validators else {})
+        first = asker.ask(request, conditional, max_bytes=limits.max_bytes)
+        found = Validators(first.headers.get("etag"), first.headers.get("last-modified"))
+        if first.status == 304:
+            return Fetched(None, 0, 1, asker.retries, validators or found)
+        try:
+            answer = decode(first.body, first.headers.get("content-type"))
+        except EmptyAnswer:
+            return Fetched(Text(""), len(first.body), 1, asker.retries, Validators())
+        if isinstance(answer, Text):
+            return Fetched(answer, len(first.body), 1, asker.retries, found)
+        walk = _Walk(link, asker, headers, limits, watch, on_page, len(first.body))
+        said = walk.all_pages(request, first, answer.value, chosen[1] if chosen else None)
+        if walk.pages > 1:
+            # What the first page says of itself does not hold for those after it.
+            found = Validators()
+        return Fetched(answer, walk.bytes, walk.pages, asker.retries, found, said)
     finally:
         session.close()
 
 
-def wait_seconds(error: FetchError, attempt: int) -> float:
-    """How long to wait after a failed attempt: full jitter, at least what the CRM asked for."""
-    most = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
-    # Spreading clients out, no cryptography.
-    jittered = random.uniform(FIRST_WAIT / 2, most)  # noqa: S311
-    asked = error.retry_after if isinstance(error, RateLimited) else None
-    return max(jittered, asked or 0.0)
+class _Walk:
+    """Follows the pages of one answer and adds their records to the first page's array."""
 
+    def __init__(
+        self,
+        link: CrmLink,
+        asker: Asker,
+        headers: Mapping[str, str],
+        limits: Limits,
+        watch: Watch,
+        on_page: Callable[[int, int], None],
+        first_bytes: int,
+    ) -> None:
+        self._link = link
+        self._asker = asker
+        self._headers = headers
+        self._limits = limits
+        self._watch = watch
+        self._on_page = on_page
+        self.bytes = first_bytes
+        self.pages = 1
 
-def raise_for_status(answer: Answer) -> None:
-    """Raise RequestRejected, RateLimited or ServerFailed unless the answer is a 2xx."""
-    if 200 <= answer.status < 300:
-        return
-    line = f"{answer.status} {answer.reason}".strip()
-    if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
-        raise RateLimited(
-            line,
-            retry_after=retry_after(answer.headers),
-            action="The CRM asks for a pause; it is tried again by itself.",
+    def all_pages(
+        self, request: PageRequest, first: Answer, value: Any, paginator: Paginator | None
+    ) -> str:
+        """Extend ``value``, the first page, by all further ones; how they were found."""
+        at = _array_path(value, self._link.fetch.records)
+        records = _array_at(value, at)
+        page = Page(value, first.headers, len(records or []), 0)
+        said = "as declared"
+        if paginator is None:
+            paginator, said = detected(page)
+        total, seen = promised(value, paged=False), {_content(records or [])}
+        asked = {request}
+        self._on_page(1, page.records)
+        while (following := paginator.next(request, page)) is not None and records is not None:
+            if following in asked:
+                raise PaginationFailed(
+                    f"Page {self.pages + 1} is asked for in the same way as a page before: the "
+                    "CRM's cursor repeats.",
+                    action="What was synced before is kept. Correct the link's pagination, or "
+                    "report it to whoever runs the CRM.",
+                )
+            asked.add(following)
+            request = following
+            page = self._one(request, at, len(records))
+            content = _content(_array_at(page.value, at) or [])
+            if page.records and content in seen:
+                raise PaginationFailed(
+                    f"Page {self.pages} has the same records as a page before.",
+                    action="What was synced before is kept. Correct the link's pagination: the "
+                    "CRM does not seem to know the parameter.",
+                )
+            seen.add(content)
+            records.extend(_array_at(page.value, at) or [])
+            self._on_page(self.pages, len(records))
+        self._check_total(total, len(records or []))
+        return said
+
+    def _one(self, request: PageRequest, at: Parts, before: int) -> Page:
+        if self.pages >= self._limits.max_pages:
+            raise LimitExceeded(
+                f"There are more than {self._limits.max_pages:,} pages.",
+                action="Ask for more records a page, or raise MAX_PAGES.",
+            )
+        self._watch.check()
+        left = self._limits.max_bytes - self.bytes
+        answer = self._asker.ask(request, self._headers, max_bytes=max(left, 0))
+        self.pages += 1
+        self.bytes += len(answer.body)
+        try:
+            decoded = decode(answer.body, answer.headers.get("content-type"))
+        except EmptyAnswer:
+            raise self._missing() from None
+        records = _array_at(decoded.value, at) if isinstance(decoded, Json) else None
+        if records is None or not isinstance(decoded, Json):
+            raise self._missing()
+        if before + len(records) > self._limits.max_records:
+            raise LimitExceeded(
+                f"There are more than {self._limits.max_records:,} records.",
+                action="Ask for less at once, or raise MAX_RECORDS.",
+            )
+        return Page(decoded.value, answer.headers, len(records), before)
+
+    def _missing(self) -> PaginationFailed:
+        return PaginationFailed(
+            f"Page {self.pages} has no records where the first page has them.",
+            action="What was synced before is kept. Report it to whoever runs the CRM.",
         )
-    if answer.status >= 500:
-        raise ServerFailed(line, action="The CRM has a problem of its own; it is tried again.")
-    raise RequestRejected(answer.status, line, action=_ACTIONS.get(answer.status, _OTHER))
+
+    def _check_total(self, total: int | None, come: int) -> None:
+        if total is not None and 0 < come < total:
+            raise Truncated(
+                f"The CRM says there are {total:,} records, but only {come:,} came.",
+                action="What was synced before is kept. Declare the link's pagination, if the rest "
+                "is on further pages.",
+            )
 
 
-_OTHER = "Check the address against the CRM's documentation."
-_ACTIONS = {
-    301: "The address has moved and redirects are not followed: enter the new address.",
-    302: "The address redirects, which is not followed: often a login page. Check address and key.",
-    401: "The CRM does not accept the key: enter a valid one.",
-    403: "The key is valid but may not read this: give it more rights in the CRM.",
-    404: "There is nothing at this address: check its spelling.",
-}
+def _array_path(value: Any, selector: str | None) -> Parts:
+    """The keys that lead to the array which pages add to: that of the records."""
+    if selector is not None:
+        selected = select_records(value, selector)
+        parts = selected[0] if selected else ()
+        return next((parts[:n] for n, part in enumerate(parts) if isinstance(part, int)), ())
+    found = find_records(value)
+    return found[1] if found else ()
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by ``Retry-After`` (RFC 9110: seconds or a date); None when not usable."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value) if len(value) < 10 else math.inf
-    try:
-        at = email.utils.parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    return max(0.0, at.timestamp() - time.time())
+def _array_at(value: Any, keys: Parts) -> list[Any] | None:
+    for key in keys:
+        if not isinstance(value, Pairs):
+            return None
+        value = next((member for name, member in reversed(value) if name == key), None)
+    return value if isinstance(value, list) and not isinstance(value, Pairs) else None
+
+
+def _content(records: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(records, sort_keys=False).encode()).hexdigest()

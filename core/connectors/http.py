@@ -125,27 +125,37 @@ class GuardedSession:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def get(self, url: str, headers: Mapping[str, str], *, max_bytes: int) -> Answer:
-        """GET ``url``. ``max_bytes`` bounds the body after decompression.
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | None = None,
+        max_bytes: int,
+    ) -> Answer:
+        """Ask ``url``. ``max_bytes`` bounds the answer's body after decompression.
 
         Raises AddressRefused, ConnectionFailed, TimedOut, LimitExceeded, or what cut the watch.
         """
         target = self._guard.check_url(url)
         self._watch.check()
         try:
-            with self._session.get(
+            with self._session.request(
+                method,
                 url,
                 headers=dict(headers),
+                data=body,
                 stream=True,
                 allow_redirects=False,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
             ) as response:
-                body = self._read(response.raw, max_bytes)
+                read = self._read(response.raw, max_bytes)
                 return Answer(
                     response.status_code,
                     _reason(response),
                     {name.lower(): value for name, value in response.headers.items()},
-                    body,
+                    read,
                 )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self._watch.check()

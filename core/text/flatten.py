@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +23,11 @@ from core.errors import LimitExceeded
 from core.models import Record
 from core.text.decode import Json, Number, Pairs, Text
 from core.text.identity import record_keys
+from core.text.select import Parts, select_records
 
 MAX_DEPTH = 200
+# A run can be cancelled between so many lines.
+CHECK_EVERY = 2000
 REST = "$"
 # When an array inside of another array's objects is taken for the records (see _records_pattern)
 MIN_GROUPED = 10
@@ -47,6 +52,8 @@ class Flattened:
     @property
     def record_count(self) -> int:
         """How many records were found; paragraphs count in plain text."""
+        if self.is_empty:
+            return 0
         if self.records_at is None:
             return len(self.records)
         return sum(record.pattern == self.records_at for record in self.records)
@@ -74,15 +81,34 @@ def assemble(records: list[Record], total_lines: int) -> list[str]:
     return lines
 
 
-def flatten(answer: Json | Text) -> Flattened:
-    """Flatten an answer. Raises LimitExceeded when it nests deeper than MAX_DEPTH."""
+def flatten(
+    answer: Json | Text,
+    *,
+    selector: str | None = None,
+    id_field: str | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Flattened:
+    """Flatten an answer. Raises LimitExceeded when it nests deeper than MAX_DEPTH.
+
+    ``selector`` is a JSONPath: what it selects are the records then, and nothing else is kept.
+    ``id_field`` names the field that tells records apart. ``check`` is called again and again, and
+    may raise to stop.
+    """
     if isinstance(answer, Text):
         return _flatten_text(answer.value)
-    pattern = _records_pattern(answer.value)
-    walk = _Walk(pattern)
-    walk.visit(answer.value, "", "", 0, walk.rest, False)
+    if selector is None:
+        found = find_records(answer.value)
+        pattern = found[0] if found else None
+        walk = _Walk(pattern, check)
+        walk.visit(answer.value, "", "", 0, walk.rest, False)
+    else:
+        walk = _Walk(None, check)
+        for parts in select_records(answer.value, selector):
+            walk.visit_record(answer.value, parts)
+        patterns = Counter(group.pattern for group in walk.groups if group.pattern)
+        pattern = patterns.most_common(1)[0][0] if patterns else None
     groups = [group for group in walk.groups if group.lines]
-    keys = record_keys([(g.pattern, g.lines) for g in groups])
+    keys = record_keys([(g.pattern, g.lines) for g in groups], id_field)
     records = [
         Record(key, g.path, g.pattern, tuple(g.lines), tuple(g.at))
         for key, g in zip(keys, groups, strict=True)
@@ -99,8 +125,9 @@ class _Group:
 
 
 class _Walk:
-    def __init__(self, pattern: str | None) -> None:
+    def __init__(self, pattern: str | None, check: Callable[[], None]) -> None:
         self.pattern = pattern
+        self.check = check
         self.rest = _Group(REST, "")
         self.groups = [self.rest]
         self.next_line = 0
@@ -131,10 +158,28 @@ class _Walk:
         else:
             self._leaf(value, path, group)
 
+    def visit_record(self, root: Any, parts: Parts) -> None:
+        """Make the value at ``parts`` a record of its own."""
+        path = pattern = ""
+        value = root
+        for part in parts:
+            if isinstance(part, int):
+                path, pattern, value = f"{path}[{part}]", f"{pattern}[]", value[part]
+            else:
+                step = _key_step(part, first=not path)
+                path, pattern = path + step, pattern + step
+                value = next(member for key, member in reversed(value) if key == part)
+        group = _Group(path, pattern) if parts else self.rest
+        if parts:
+            self.groups.append(group)
+        self.visit(value, path, pattern, len(parts), group, True)
+
     def _leaf(self, value: Any, path: str, group: _Group) -> None:
         tail = path[len(group.path) :] if group.pattern else path
         label = (group.pattern + tail) or REST
         group.lines.append(f"{label}: {_scalar(value)}")
+        if self.next_line % CHECK_EVERY == 0:
+            self.check()
         if group.at and sum(group.at[-1]) == self.next_line:
             first, count = group.at[-1]
             group.at[-1] = (first, count + 1)
@@ -143,19 +188,24 @@ class _Walk:
         self.next_line += 1
 
 
-def _records_pattern(value: Any) -> str | None:
-    """The pattern of the array that holds the records.
+def find_records(value: Any) -> tuple[str, Parts] | None:
+    """The pattern of the array that holds the records, and the keys to its outermost array.
 
     The longest array of objects; but one inside another's objects (the orders of a customer) only
     when it is so much longer that the outer one is plainly a grouping (regions of customers).
     """
     longest: dict[str, int] = {}
-    stack: list[tuple[Any, str]] = [(value, "")]
+    outermost: dict[str, Parts] = {}
+    stack: list[tuple[Any, str, Parts]] = [(value, "", ())]
     while stack:
-        node, pattern = stack.pop()
+        node, pattern, keys = stack.pop()
         if isinstance(node, Pairs):
             stack.extend(
-                (member, pattern + _key_step(key, first=not pattern))
+                (
+                    member,
+                    pattern + _key_step(key, first=not pattern),
+                    keys if "[]" in pattern else (*keys, key),
+                )
                 for key, member in reversed(node)
                 if isinstance(member, list) and member
             )
@@ -164,7 +214,10 @@ def _records_pattern(value: Any) -> str | None:
             objects = sum(isinstance(element, Pairs) for element in node)
             if objects:
                 longest[here] = max(objects, longest.get(here, 0))
-            stack.extend((element, here) for element in reversed(node) if isinstance(element, list))
+                outermost.setdefault(here, keys)
+            stack.extend(
+                (element, here, keys) for element in reversed(node) if isinstance(element, list)
+            )
     chosen: str | None = None
     while True:
         around = "" if chosen is None else chosen
@@ -173,13 +226,15 @@ def _records_pattern(value: Any) -> str | None:
             wanted = max(MIN_GROUPED, GROUPING_FACTOR * longest[chosen])
             inner = [p for p in inner if longest[p] >= wanted]
         if not inner:
-            return chosen
+            return (chosen, outermost[chosen]) if chosen else None
         depth = min(p.count("[]") for p in inner)
         chosen = max((p for p in inner if p.count("[]") == depth), key=lambda p: longest[p])
 
 
 def _flatten_text(text: str) -> Flattened:
     """Plain text as it is, a record per paragraph; blank lines stay with the one before."""
+    if not text:
+        return Flattened([], 0, None)
     lines = text.split("\n")
     starts = [
         number

@@ -13,11 +13,13 @@ ID_FIELDS = ("id", "_id", "uuid", "guid", "gid", "key", "code", "sku", "number",
 NAMING_FIELDS = (*ID_FIELDS, "name", "first_name", "last_name", "full_name", "title", "subject")
 
 
-def record_keys(records: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+def record_keys(
+    records: Sequence[tuple[str, Sequence[str]]], id_field: str | None = None
+) -> list[str]:
     """A key for each record, given as ``(pattern, lines)``; no two are alike.
 
     Of the form ``id=cust-123`` where an id field tells the records of an array apart, else a hash
-    of the text, with an ordinal for exact doubles.
+    of the text, with an ordinal for exact doubles. ``id_field`` is the id field that was declared.
     """
     by_pattern: dict[str, list[int]] = defaultdict(list)
     for index, (pattern, _) in enumerate(records):
@@ -25,7 +27,7 @@ def record_keys(records: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     keys = [""] * len(records)
     for pattern, indexes in by_pattern.items():
         fields = [own_fields(pattern, records[index][1]) for index in indexes] if pattern else []
-        name = _identity_field(fields)
+        name = id_field if _tells_apart(fields, id_field) else _identity_field(fields)
         for position, index in enumerate(indexes):
             if name:
                 identity = f"{name}={fields[position][name]}"
@@ -53,15 +55,15 @@ def own_fields(pattern: str, lines: Sequence[str]) -> dict[str, str]:
 
 
 def _identity_field(fields: Sequence[dict[str, str]]) -> str | None:
-    for wanted in ID_FIELDS:
-        for name in {name for name in (fields[0] if fields else {}) if name.lower() == wanted}:
-            values = [record.get(name, "") for record in fields]
-            unusable = {"", "null", "{}", "[]"} & set(values)
-            if not unusable and len(set(values)) == len(values):
-                return name
-    for name in fields[0] if fields else {}:
-        if name.endswith(("_id", "Id", "ID")):
-            values = [record.get(name, "") for record in fields]
-            if not {"", "null"} & set(values) and len(set(values)) == len(values):
-                return name
-    return None
+    first = fields[0] if fields else {}
+    usual = [name for wanted in ID_FIELDS for name in first if name.lower() == wanted]
+    others = [name for name in first if name.endswith(("_id", "Id", "ID"))]
+    return next((name for name in [*usual, *others] if _tells_apart(fields, name)), None)
+
+
+def _tells_apart(fields: Sequence[dict[str, str]], name: str | None) -> bool:
+    """Whether every record has the field, each with another value."""
+    if name is None or not fields:
+        return False
+    values = {record.get(name, "") for record in fields}
+    return len(values) == len(fields) and not values & {"", "null", "{}", "[]"}

@@ -111,6 +111,75 @@ class Mirror:
                 self._start_anew()
                 return self._query(self._up_to_date(name, wanted), vector, k)
 
+    def rebuild(self, links: list[PageLink]) -> None:
+        """Build all collections of the given links' pages again, from nothing."""
+        with self._lock:
+            if self._chroma_url:
+                client = self._open()
+                for collection in client.list_collections():
+                    client.delete_collection(collection.name)
+            else:
+                self._start_anew()
+        self.follow(links)
+
+    def check(self, links: list[PageLink]) -> list[str]:
+        """Where the collections differ from the store, in words; nothing when they agree.
+
+        Ids, texts and vectors are compared as they are, without mending anything first.
+        """
+        differences: list[str] = []
+        pages = {(link.company_id, link.page_id) for link in links}
+        with self._lock:
+            try:
+                client = self._open()
+                present = {collection.name for collection in client.list_collections()}
+            except Exception as error:
+                return [f"The mirror can't be opened: {type(error).__name__}"]
+            for company_id, page_id in sorted(pages):
+                for channel in Channel:
+                    feeding = [
+                        link.link.link_id
+                        for link in links
+                        if (link.company_id, link.page_id) == (company_id, page_id)
+                        and link.channels.get(channel)
+                    ]
+                    name = collection_name(company_id, page_id, channel)
+                    held = client.get_collection(name) if name in present else None
+                    found = self._differences(held, feeding)
+                    differences += [f"Page {page_id}, {channel.value}: {text}" for text in found]
+        return differences
+
+    def _differences(self, collection: Collection | None, link_ids: list[str]) -> list[str]:
+        wanted: dict[str, str] = {}
+        vectors: dict[str, Vector] = {}
+        for link_id, state in self._leases.states(link_ids).items():
+            live = int(state["live_generation"])
+            entries = self._contents.read(link_id, live) if live else ()
+            own = {chunk_id: text for entry in entries for chunk_id, text in entry.chunks}
+            wanted |= own
+            for document in self._documents.read(link_id):
+                if document["_id"] in own:
+                    vectors[document["_id"]] = vector_of(document["embedding"])
+        held: dict[str, tuple[str, Vector]] = {}
+        if collection is not None:
+            found = collection.get(include=["documents", "embeddings"])
+            texts, embeddings = found["documents"] or [], found["embeddings"]
+            rows = zip(found["ids"], texts, [] if embeddings is None else embeddings, strict=True)
+            held = {i: (text, np.asarray(v, dtype=np.float32)) for i, text, v in rows}
+        unlike = [
+            chunk_id
+            for chunk_id in wanted.keys() & held.keys()
+            if held[chunk_id][0] != wanted[chunk_id]
+            or chunk_id not in vectors
+            or not np.allclose(held[chunk_id][1], vectors[chunk_id], atol=1e-5)
+        ]
+        counted = (
+            (len(wanted.keys() - held.keys()), "missing"),
+            (len(held.keys() - wanted.keys()), "too many"),
+            (len(unlike), "unlike the store's"),
+        )
+        return [f"{count} documents {what}" for count, what in counted if count]
+
     def close(self) -> None:
         """Give the folder back, for the next process."""
         with self._lock:

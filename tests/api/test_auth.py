@@ -79,4 +79,4 @@ def test_health_names_each_part(product: Product) -> None:
 def test_metrics_are_prometheus_text(api: Client) -> None:
     answer = api.get("/metrics")
     assert answer.status_code == 200
-    assert "# TYPE crm_links gauge" in answer.text
+    assert "# TYPE crm_desk_links gauge" in answer.text

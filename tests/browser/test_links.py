@@ -112,7 +112,7 @@ def test_a_failing_link_says_why_and_what_to_do(
 ) -> None:
     api.add_link(page_id, crm.serve(path, Answer("no", 401)))
     page.goto(f"/?page={page_id}")
-    expect(page.get_by_text("Failing").first).to_be_visible()
+    expect(page.get_by_text("Failed, will retry").first).to_be_visible()
     expect(page.get_by_text("401 Unauthorized The CRM does not accept the key")).to_be_visible()
 
 

@@ -95,7 +95,7 @@ def test_a_public_name_that_leads_inside_is_refused_at_the_connection(
     watch = Watch(10)
     session = GuardedSession(AddressGuard(), watch)
     with pytest.raises(AddressRefused, match=address):
-        session.get("https://crm.example.com/", {}, max_bytes=1000)
+        session.send("GET", "https://crm.example.com/", {}, max_bytes=1000)
     watch.close()
 
 
@@ -104,7 +104,7 @@ def test_a_redirect_is_not_followed(crm: Crm) -> None:
     url = crm.serve("/redirect", Answer("", 302, {"Location": inside}))
     watch = Watch(10)
     session = GuardedSession(AddressGuard([crm.host]), watch)
-    assert session.get(url, {}, max_bytes=1000).status == 302
+    assert session.send("GET", url, {}, max_bytes=1000).status == 302
     assert crm.asked("/inside") == []
     watch.close()
 
@@ -115,5 +115,5 @@ def test_proxies_of_the_environment_are_not_used(crm: Crm, monkeypatch: pytest.M
     url = crm.serve("/direct", Answer("here", content_type="text/plain"))
     watch = Watch(10)
     session = GuardedSession(AddressGuard([crm.host]), watch)
-    assert session.get(url, {}, max_bytes=1000).body == b"here"
+    assert session.send("GET", url, {}, max_bytes=1000).body == b"here"
     watch.close()

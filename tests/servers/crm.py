@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import struct
@@ -51,6 +52,12 @@ class Answer:
 Respond = Callable[[Request], Answer]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Many schedulers may connect at once.
+    request_queue_size = 256
+
+
 class Crm:
     """The server; ``answers`` maps paths to what is answered there."""
 
@@ -58,21 +65,42 @@ class Crm:
         self.answers: dict[str, Respond] = {}
         self.requests: list[Request] = []
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._numbers = itertools.count(2)
+        # All of 127.0.0.0/8: each address is another host, with a rate limit of its own.
+        self._server = _Server(("0.0.0.0", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
+    def port(self) -> int:
+        port: int = self._server.server_address[1]
+        return port
 
-    def serve(self, path: str, answer: Answer | Respond | dict[str, Any] | list[Any]) -> str:
-        """Answer so at ``path`` from now on; the URL."""
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def hosts(self) -> str:
+        """All its hosts, the way ``CRM_ALLOWED_HOSTS`` names them."""
+        return ",".join(f"127.0.0.{number}:{self.port}" for number in range(1, 255))
+
+    def own_host(self) -> str:
+        """A host that no other test uses."""
+        return f"127.0.0.{next(self._numbers)}:{self.port}"
+
+    def serve(
+        self,
+        path: str,
+        answer: Answer | Respond | dict[str, Any] | list[Any],
+        *,
+        host: str | None = None,
+    ) -> str:
+        """Answer so at ``path`` from now on; the URL, on ``host`` or the usual one."""
         if isinstance(answer, dict | list):
             answer = Answer(answer)
         fixed = answer
         self.answers[path] = fixed if callable(fixed) else lambda _: fixed
-        return f"http://{self.host}{path}"
+        return f"http://{host or self.host}{path}"
 
     def asked(self, path: str) -> list[Request]:
         """The requests that came for ``path``."""

@@ -28,8 +28,6 @@ CASES = {
     "invalid JSON": (Answer('{"customers": ['), "not_readable", "not valid"),
     "trailing comma": (Answer('{"a": [1,]}'), "not_readable", "not valid"),
     "NaN": (Answer('{"a": NaN}'), "not_readable", "not valid"),
-    "nothing": (Answer(""), "empty", "nothing at all"),
-    "204": (Answer("", 204), "empty", "nothing at all"),
     "picture": (Answer(b"\x89PNG\r\n", content_type="image/png"), "not_readable", "image/png"),
     "bytes": (Answer(b"\x00\x01\x02\xff", content_type=None), "not_readable", ""),
     "too deep": (Answer(DEEP), "limit", "deep"),
@@ -63,7 +61,7 @@ def test_a_bad_answer_fails_the_run_in_plain_words_and_what_is_served_stays(
     assert failure["text"] in product.log("scheduler")
 
     sync = api.link(page_id, link["link_id"])["sync"]
-    assert sync["status"] == "failing"
+    assert sync["status"] == "retrying"
     assert sync["last_error"]["message"] == run["error"]["message"]
     assert api.texts(page_id) == served
     assert any("John Doe" in hit["text"] for hit in api.search(page_id, "John Doe"))
@@ -97,7 +95,9 @@ def test_a_passing_fault_is_tried_again_and_then_said(
 def test_a_rate_limit_is_said_as_the_crm_said_it(
     api: Client, product: Product, page_id: str, crm: Crm, path: str
 ) -> None:
-    link = api.add_link(page_id, crm.serve(path, Answer("", 429, {"Retry-After": "3600"})))
+    link = api.add_link(
+        page_id, crm.serve(path, Answer("", 429, {"Retry-After": "3600"}), host=crm.own_host())
+    )
     run = api.ended_run(link["link_id"])
     assert "Failed to fetch CRM data: 429 Too Many Requests" in [x["text"] for x in run["lines"]]
     assert "Failed to fetch CRM data: 429 Too Many Requests" in product.log("scheduler")
@@ -108,7 +108,7 @@ def test_a_fault_that_passes_is_no_failure(api: Client, page_id: str, crm: Crm, 
     answers = iter([Answer("busy", 503), Answer("", reset=True), Answer(customers("John Doe"))])
     link = api.add_link(page_id, crm.serve(path, lambda _: next(answers)))
     run = api.ended_run(link["link_id"])
-    assert run["state"] == "succeeded"
+    assert run["state"] == "succeeded", run
     assert len(crm.asked(path)) == 3
 
 
@@ -121,24 +121,13 @@ def test_a_host_that_does_not_exist_and_a_closed_port_are_told_apart(
     assert "no-such-host.invalid" in run["error"]["message"]
 
 
-@pytest.mark.parametrize("answer", [Answer('{"customers": []}'), Answer("[]"), Answer("null")])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer('{"customers": []}'), Answer("[]"), Answer("null"), Answer(""), Answer("", 204)],
+)
 def test_a_first_answer_without_records_is_a_failure_that_says_so(
     api: Client, page_id: str, crm: Crm, path: str, answer: Answer
 ) -> None:
     link = api.add_link(page_id, crm.serve(path, answer))
     run = api.ended_run(link["link_id"])
     assert (run["state"], run["error"]["kind"]) == ("failed", "empty")
-
-
-@pytest.mark.parametrize("answer", [Answer('{"customers": []}'), Answer(customers("John Doe"))])
-def test_an_answer_that_takes_most_away_is_held(
-    api: Client, page_id: str, crm: Crm, path: str, answer: Answer
-) -> None:
-    link = api.add_link(page_id, crm.serve(path, customers("A A", "B B", "C C", "John Doe")))
-    api.ended_run(link["link_id"])
-    crm.serve(path, answer)
-    run = api.sync(link["link_id"])
-    assert run["state"] == "held"
-    assert "4 are served" in run["error"]["message"]
-    assert len(api.texts(page_id)) == 4
-    assert api.link(page_id, link["link_id"])["sync"]["status"] == "held"
