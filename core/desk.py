@@ -20,7 +20,7 @@ from core.security.network import AddressGuard
 from core.security.secrets import SecretBox, load_secret_key
 from core.served import Served
 from core.settings import Settings
-from core.store import Database, open_store
+from core.store import open_store
 from core.sync import OnStep, Sync
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
@@ -33,9 +33,9 @@ from core.vectors.retrieve import Retriever
 class Desk:
     """Everything that the dashboard, the API and the scheduler share."""
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
         self.settings = settings
-        self.database = database if database is not None else open_store(settings)
+        self.database = open_store(settings)
         key = settings.secret_key
         self.box = SecretBox(key.get_secret_value() if key else load_secret_key(settings.data_dir))
         self.guard = AddressGuard(settings.crm_allowed_hosts)
@@ -50,7 +50,7 @@ class Desk:
         self.pauses = HostPauses(self.database)
         self.counters = Counters(self.database)
         self.alerts = Alerts(self.database, settings, self.guard)
-        self.embedder = Embedder(settings.embedding_model)
+        self.embedder = embedder or Embedder(settings.embedding_model)
         self.mirror = Mirror(
             settings.data_dir, settings.chroma_url, self.leases, self.contents, self.documents
         )

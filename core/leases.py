@@ -259,6 +259,7 @@ def _new_state(link: PageLink, channels: list[str]) -> Document:
         "last_synced_at": None,
         "last_error": None,
         "writing": False,
+        "unclean": False,
         "text_hash": None,
         "accepted_records": None,
         "records": 0,

@@ -139,6 +139,8 @@ class Sync:
         self._say(run_id, f"Starting CRM data fetch for page {link.page_id}")
         step("fetch")
         state = lease.state
+        if state.get("unclean"):
+            self._clean_up(lease, state["live_generation"])
         served = self._served_for_increment(link, state, trigger)
         watch.allow(FETCH_SECONDS)
         fetched = self._fetch(link, state, run_id, watch, increment=served is not None)
@@ -212,6 +214,7 @@ class Sync:
             "total_lines": flattened.total_lines,
             "records_at": flattened.records_at,
             "writing": False,
+            "unclean": True,
             "accepted_records": None,
             "documents": documents,
             "published_at": time.time(),
@@ -219,8 +222,7 @@ class Sync:
         on_step("publishing")
         self._leases.publish(lease, generation, published)
         on_step("published")
-        self._documents.drop_outdated(link.link.link_id, generation)
-        self._contents.drop_others(link.link.link_id, generation)
+        self._clean_up(lease, generation)
         on_step("cleaned")
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")
         self._say(
@@ -236,6 +238,12 @@ class Sync:
             "removed": len(plan.gone),
         }
         return Result(RunState.SUCCEEDED, counts, facts, plan.changes)
+
+    def _clean_up(self, lease: Lease, live: int) -> None:
+        """Remove what only generations before ``live`` had."""
+        self._documents.drop_outdated(lease.link_id, live)
+        self._contents.drop_others(lease.link_id, live)
+        self._leases.note(lease, {"unclean": False})
 
     def _fetch(
         self,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from core.vectors.embed import Embedder
 from tests.product import Client, Product
 from tests.servers.crm import Crm
+from tests.sync.inside import Inside
+
+ALERT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +26,15 @@ def crm() -> Iterator[Crm]:
 @pytest.fixture(scope="session")
 def product(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("product")
-    running = Product(folder, {"CRM_ALLOWED_HOSTS": crm.hosts, "MAX_BYTES": "2000000"})
+    environment = {
+        "CRM_ALLOWED_HOSTS": crm.hosts,
+        "MAX_BYTES": "2000000",
+        "MAX_PAGES": "20",
+        "MAX_RECORDS": "5000",
+        "ALERT_WEBHOOK_URL": f"http://{crm.host}/alerts",
+        "ALERT_WEBHOOK_SECRET": ALERT_SECRET,
+    }
+    running = Product(folder, environment)
     try:
         running.start_all()
         yield running
@@ -30,13 +43,29 @@ def product(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod
 
 
 @pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The real model, loaded once for the tests that run parts of the product in this process."""
+    return Embedder()
+
+
+@pytest.fixture
+def inside(tmp_path: Path, crm: Crm, embedder: Embedder) -> Iterator[Inside]:
+    opened = Inside(tmp_path / "data", crm.hosts, embedder)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
 def api(product: Product) -> Client:
     return product.sign_in()
 
 
 @pytest.fixture
-def page_id(api: Client) -> str:
-    return api.add_page()
+def page_id(api: Client) -> Iterator[str]:
+    """A page of the test's own; its links go afterwards, so that none of them syncs on."""
+    page_id = api.add_page()
+    yield page_id
+    api.delete_links(page_id)
 
 
 @pytest.fixture

@@ -146,6 +146,12 @@ class Client:
         link: dict[str, Any] = answer.json()["crm_link"]
         return link
 
+    def delete_links(self, page_id: str) -> None:
+        """Delete all links of a page."""
+        for link in self.get("/dashboard/crm-links", page_id=page_id).json()["crm_links"]:
+            body = {"page_id": page_id, "url": link["url"], "channels": link["channels"]}
+            self.delete("/dashboard/crm-links", body)
+
     def runs(self, link_id: str) -> list[dict[str, Any]]:
         """The link's runs, oldest first."""
         runs = self.get("/dashboard/sync/runs", link_id=link_id).json()["runs"]

@@ -13,7 +13,7 @@ from core.connectors.http import Answer, GuardedSession, Watch
 from core.connectors.paginators import Page, PageRequest, Paginator, declared, detected
 from core.connectors.paginators import promised_total as promised
 from core.connectors.pauses import HostPauses
-from core.errors import EmptyAnswer, LimitExceeded, PaginationFailed, Truncated
+from core.errors import EmptyAnswer, LimitExceeded, NotReadable, PaginationFailed, Truncated
 from core.models import CrmLink
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
@@ -118,6 +118,11 @@ def fetch(
         first = asker.ask(request, conditional, max_bytes=limits.max_bytes)
         found = Validators(first.headers.get("etag"), first.headers.get("last-modified"))
         if first.status == 304:
+            if not validators or not validators.headers():
+                raise NotReadable(
+                    "304 Not Modified: the CRM says that nothing has changed, unasked.",
+                    action="Report it to whoever runs the CRM: the first answer never came.",
+                )
             return Fetched(None, 0, 1, asker.retries, validators or found)
         try:
             answer = decode(first.body, first.headers.get("content-type"))

@@ -69,6 +69,11 @@ class Watch:
             with contextlib.suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def reason(self) -> DeskError | None:
+        """Why the run was cut off; None while it was not."""
+        return self._reason
+
     def check(self) -> None:
         """Raise the reason for which the run was cut off, if it was."""
         if self._reason is not None:

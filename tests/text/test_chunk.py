@@ -5,18 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from core.models import Chunk
 from core.text.chunk import MAX_TOKENS, chunk_records
 from core.text.decode import Json, Text, parse_json
 from core.text.flatten import flatten
 from core.vectors.embed import Embedder
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
 
 
 def chunks_of(embedder: Embedder, value: Any) -> list[list[Chunk]]:
