@@ -1,11 +1,12 @@
 # make run    the dashboard, the REST API and the scheduler
 # make demo   the same, with a sample CRM and sample data
 # make test   everything: linters and tests
+# make soak   many links, several schedulers and kill -9, for five minutes
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint screenshots clean
+.PHONY: run demo test lint soak screenshots clean
 
 run: .venv/.installed
 	@exec $(BIN)/python -m core run
@@ -22,6 +23,10 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+# 200 links, 3 schedulers, random kills, five minutes (prints figures)
+soak: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.soak
 
 # The pictures in docs/screenshots, of a fresh demo
 screenshots: .venv/.installed-dev chromium

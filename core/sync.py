@@ -6,6 +6,7 @@ a run that died has written is undone by the next one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import structlog
 from core.connectors.api import Fetched, Limits, Validators, fetch
 from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
-from core.errors import EmptyAnswer, Held, LimitExceeded
+from core.errors import EmptyAnswer, Held, LeaseLost, LimitExceeded
 from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record, RunState, Trigger
 from core.runs import Runs
@@ -243,7 +244,8 @@ class Sync:
         """Remove what only generations before ``live`` had."""
         self._documents.drop_outdated(lease.link_id, live)
         self._contents.drop_others(lease.link_id, live)
-        self._leases.note(lease, {"unclean": False})
+        with contextlib.suppress(LeaseLost):  # whoever holds it now cleans up itself
+            self._leases.note(lease, {"unclean": False})
 
     def _fetch(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import streamlit as st
@@ -51,6 +52,24 @@ def add_link(page_id: str, channel: Channel) -> None:
             help="One a line, name: value. Secrets are hidden.",
         )
         description = st.text_input("Description")
+        with st.expander("How to ask, and where the records are"):
+            params = st.text_area(
+                "Query parameters", placeholder="status=active", help="One a line, name=value."
+            )
+            records = st.text_input(
+                "Records", placeholder="$.data.customers[*]", help="A JSONPath; else it is found."
+            )
+            id_field = st.text_input(
+                "ID field", placeholder="id", help="What tells records apart; else it is found."
+            )
+            pagination = st.text_input(
+                "Pagination",
+                placeholder='{"type": "cursor", "cursor_path": "$.next", "cursor_param": "after"}',
+                help="JSON, as the REST API takes it; else it is found.",
+            )
+            threshold = st.slider(
+                "Hold an answer with fewer records than", 0, 100, 50, format="%d %%"
+            )
         is_active = st.toggle("Active", value=True)
         if not st.form_submit_button("Add link", type="primary"):
             return
@@ -62,7 +81,12 @@ def add_link(page_id: str, channel: Channel) -> None:
                 "name": name,
                 "url": url,
                 "api_key": api_key or None,
-                "headers": _parse_headers(headers),
+                "headers": _parse_pairs(headers, ":", "Headers"),
+                "params": _parse_pairs(params, "=", "Query parameters"),
+                "records": records or None,
+                "id_field": id_field or None,
+                "pagination": json.loads(pagination) if pagination.strip() else None,
+                "shrink_threshold": threshold / 100,
                 "description": description,
                 "is_active": is_active,
             }
@@ -72,6 +96,8 @@ def add_link(page_id: str, channel: Channel) -> None:
         for item in error.errors():
             field = str(item["loc"][0]).replace("_", " ").capitalize() if item["loc"] else "Link"
             st.error(plain(f"{field}: {item['msg'].removeprefix('Value error, ')}"))
+    except json.JSONDecodeError as error:
+        st.error(plain(f"Pagination: not valid JSON: {error}"))
     except ValueError as error:
         st.error(plain(str(error)))
     except DeskError as error:
@@ -81,14 +107,14 @@ def add_link(page_id: str, channel: Channel) -> None:
         st.rerun()
 
 
-def _parse_headers(text: str) -> dict[str, str]:
-    headers = {}
+def _parse_pairs(text: str, separator: str, field: str) -> dict[str, str]:
+    pairs = {}
     for line in filter(str.strip, text.splitlines()):
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ValueError(f"Headers: “{name.strip()}” has no colon. Write name: value.")
-        headers[name.strip()] = value.strip()
-    return headers
+        name, found, value = line.partition(separator)
+        if not found:
+            raise ValueError(f"{field}: “{name.strip()}” has no “{separator}” in it.")
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 @st.dialog("Delete this CRM link?")
@@ -199,6 +225,13 @@ def show_state(link: PageLink, state: Document) -> None:
     error = state.get("last_error")
     if error and link.is_active:
         st.warning(plain(f"{error['message']} {error['action']}"), icon=":material/error:")
+        if error["kind"] == "shrink":
+            st.page_link(
+                "logs.py",
+                label="Approve or reject it in the sync logs",
+                icon=":material/front_hand:",
+                query_params={"log_page": link.page_id, "state": "held"},
+            )
     if not state.get("lease_holder") and not state.get("pending_run"):
         return
     run = desk.runs.latest(link.link.link_id)

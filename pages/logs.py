@@ -11,6 +11,7 @@ from core.api.views import duration
 from core.errors import DeskError
 from core.models import RunState
 from core.scheduler import heartbeats
+from core.security.accounts import Role
 from core.store import Document
 from pages.pickers import page_names, pick
 from pages.session import ago, may_change, plain, show_error, signed_in
@@ -45,6 +46,8 @@ def show_run(run: Document) -> None:
     if error := run["error"]:
         retry = f" Next try {ago(run['retry_at'])}." if run["retry_at"] else ""
         st.warning(plain(f"{error['message']} {error['action']}{retry}"), icon=":material/error:")
+    if run["state"] == "held":
+        show_decision(run)
     if run["counts"]:
         st.text(" · ".join(f"{value:,} {name}" for name, value in run["counts"].items()))
     steps = run["steps"]
@@ -60,12 +63,54 @@ def show_run(run: Document) -> None:
         for line in run["lines"]
     ]
     st.code("\n".join(lines) or "No lines yet.", language=None, wrap_lines=True)
+    if changes := desk.runs.changes(run["_id"]):
+        with st.expander(f"What changed ({run.get('changes_total', len(changes))})"):
+            st.code("\n".join(changes), language=None, wrap_lines=True)
+            if run.get("changes_total", 0) > len(changes):
+                st.caption(f"The first {len(changes)} are kept.")
     may_cancel = run["state"] in ("queued", "running") and may_change(user)
     if may_cancel and st.button("Cancel this run", icon=":material/cancel:"):
         try:
             desk.runs.cancel(user.company_id, run["_id"])
         except DeskError as problem:
             show_error(problem)
+
+
+def show_decision(run: Document) -> None:
+    """What a person decided on a held run, or the buttons to decide."""
+    if decided := run.get("decision"):
+        st.caption(plain(f"{decided['decision']} by {decided['by']} {ago(decided['at'])}"))
+        return
+    with st.container(horizontal=True):
+        st.button(
+            "Approve: the CRM is right",
+            icon=":material/check:",
+            on_click=decide,
+            args=(run["_id"], "approve"),
+            disabled=not may_change(user),
+        )
+        st.button(
+            "Reject: keep what is served",
+            icon=":material/close:",
+            on_click=decide,
+            args=(run["_id"], "reject"),
+            disabled=not may_change(user),
+        )
+
+
+def decide(run_id: str, decision: str) -> None:
+    """Called as a decision's button is clicked."""
+    _, someone = signed_in()
+    try:
+        someone.require(Role.OPERATOR)
+        if decision == "approve":
+            desk.links.approve(someone.company_id, run_id, someone.username)
+            st.toast("Approved: it is fetched again and published", icon=":material/check:")
+        else:
+            desk.links.reject(someone.company_id, run_id, someone.username)
+            st.toast("Rejected: what was served stays", icon=":material/check:")
+    except DeskError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 @st.fragment(run_every=2.0)

@@ -77,6 +77,15 @@ def test_bytes_that_are_no_text_are_a_400(api: Client) -> None:
         ("sync_interval_minutes", 0),
         ("sync_interval_minutes", -5),
         ("colour", "blue"),
+        ("method", "DELETE"),
+        ("params", ["a"]),
+        ("body", "text"),
+        ("pagination", {"type": "guess"}),
+        ("pagination", {"type": "page_number", "first_page": -1}),
+        ("pagination", {"type": "cursor", "cursor_path": "paging.next"}),
+        ("records", "customers"),
+        ("incremental", {"param": "since"}),
+        ("shrink_threshold", 1.5),
     ],
 )
 def test_an_unusable_field_is_a_422_that_names_it(

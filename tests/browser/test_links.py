@@ -49,7 +49,7 @@ def test_what_is_wrong_with_a_new_link_is_said_and_what_was_typed_stays(
     expect(dialog.get_by_label("URL", exact=True)).to_have_value("https://127.0.0.1/customers")
     dialog.get_by_label("Headers", exact=True).fill("no colon here")
     dialog.get_by_role("button", name="Add link").click()
-    expect(dialog.get_by_text("has no colon")).to_be_visible()
+    expect(dialog.get_by_text("“no colon here” has no “:” in it")).to_be_visible()
 
 
 def test_a_toggle_switches_one_channel_and_the_choice_stays(

@@ -27,13 +27,42 @@ def test_the_log_shows_a_new_run_by_itself_and_opens_it(
     api.add_link(page_id, crm.serve(path, Answer("no", 404)), name="Lost shop")
     expect(cell(page, "Lost shop")).to_have_count(1)
     expect(cell(page, "404 Not Found")).to_have_count(1)
-    box = page.get_by_test_id("stDataFrame").bounding_box()
-    assert box
-    page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
+    open_first_run(page)
     expect(page.get_by_role("heading", name="Lost shop")).to_be_visible()
     expect(page.get_by_text("There is nothing at this address")).to_be_visible()
     expect(page.get_by_text(f"Starting CRM data fetch for page {page_id}")).to_be_visible()
     expect(page.get_by_text("Failed to fetch CRM data: 404 Not Found")).to_be_visible()
+
+
+def test_a_held_run_is_approved_in_the_browser(
+    page: Page, api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    four = customers("Ann A", "Ben B", "Cat C", "Dan D")
+    link = api.add_link(page_id, crm.serve(path, four), name="Shrunk shop")
+    api.ended_run(link["link_id"])
+    crm.serve(path, customers("Ann A"))
+    assert api.sync(link["link_id"])["state"] == "held"
+    page.goto(f"/?page={page_id}")
+    page.get_by_role("link", name="Approve or reject it in the sync logs").click()
+    expect(cell(page, "Shrunk shop")).to_have_count(1)
+    open_first_run(page)
+    expect(page.get_by_text("The CRM answered with 1 records; 4 are served.").last).to_be_visible()
+    page.get_by_role("button", name="Approve: the CRM is right").click()
+    run = api.ended_run(link["link_id"], 3)
+    assert (run["state"], run["trigger"]) == ("succeeded", "approved")
+    expect(page.get_by_text("approved by admin")).to_be_visible()
+    page.goto(f"/logs?log_page={page_id}&state=succeeded")
+    expect(cell(page, "Shrunk shop")).to_have_count(2)
+    open_first_run(page)
+    page.get_by_text("What changed (3)").click()
+    expect(page.get_by_text("customers[cust-2]: removed")).to_be_visible()
+
+
+def open_first_run(page: Page) -> None:
+    """Tick the box of the table's first row, which is drawn on a canvas."""
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
 
 
 def test_the_text_of_a_crm_is_shown_filtered_and_downloaded(

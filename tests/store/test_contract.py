@@ -150,6 +150,20 @@ def test_an_upsert_inserts_what_the_filter_and_the_update_say(things: Collection
     assert list(things.find({}).sort("_id", 1)) == [{"_id": "a", "n": 2}, {"_id": "b", "n": 3}]
 
 
+def test_counters_grow_from_nothing(things: Collection) -> None:
+    for amount in (1, 2.5):
+        things.update_one({"_id": "c"}, {"$inc": {"runs.failed": amount, "all": 1}}, upsert=True)
+    assert things.find_one({"_id": "c"}) == {"_id": "c", "runs": {"failed": 3.5}, "all": 2}
+
+
+def test_a_nested_field_is_compared_and_nothing_when_it_is_not_there(things: Collection) -> None:
+    things.insert_one({"_id": 1, "last_error": {"kind": "shrink"}})
+    things.insert_one({"_id": 2, "last_error": None})
+    query = {"last_error.kind": "shrink"}
+    assert things.update_many(query, {"$set": {"last_error": None}}).matched_count == 1
+    assert things.count_documents({"last_error": None}) == 2
+
+
 def test_a_push_keeps_the_newest(things: Collection) -> None:
     things.insert_one({"_id": 1, "lines": []})
     for number in range(6):

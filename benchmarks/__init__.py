@@ -1,0 +1,1 @@
+"""Measurements; ``make soak`` and the like run them."""
