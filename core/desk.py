@@ -13,6 +13,7 @@ from core.counters import Counters
 from core.errors import StoreAway
 from core.leases import Leases
 from core.links import Links
+from core.outcome import Outcomes
 from core.runs import Runs
 from core.scheduler import Scheduler
 from core.security.accounts import Accounts
@@ -26,6 +27,7 @@ from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
 from core.vectors.follower import MirrorFollower
+from core.vectors.generation import GenerationWriter
 from core.vectors.mirror import Mirror
 from core.vectors.retrieve import Retriever
 
@@ -80,7 +82,7 @@ class Desk:
             self.leases,
             self.runs,
             self.contents,
-            self.documents,
+            GenerationWriter(self.leases, self.contents, self.documents, self.embedder),
             self.embedder,
         )
         return Scheduler(
@@ -92,8 +94,8 @@ class Desk:
             self.contents,
             self.documents,
             sync,
+            Outcomes(self.settings, self.leases, self.runs, self.alerts, self.counters),
             self.alerts,
-            self.counters,
             self.pauses,
             on_step,
         )

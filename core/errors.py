@@ -27,6 +27,7 @@
     │       └── LimitExceeded       too many bytes, pages or records; too deep
     └── RunStopped                  the run ends without being a failure of the CRM
         ├── LeaseLost               another scheduler took the link over
+        ├── SchedulerStopped        the scheduler is being stopped; the link is synced by the next
         ├── Held                    far fewer records than served: a person decides
         └── Cancelled               a person cancelled it
 
@@ -220,6 +221,10 @@ class RunStopped(DeskError):
 
 class LeaseLost(RunStopped):
     """Another scheduler holds the link now; this run may not publish."""
+
+
+class SchedulerStopped(RunStopped):
+    """The scheduler is being stopped; the link is due again at once."""
 
 
 class Held(RunStopped):

@@ -7,7 +7,6 @@ wrong: `schedule` would otherwise run it again on every tick.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import socket
@@ -15,35 +14,23 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import datetime
 
 import schedule
 import structlog
 
 from core.alerts import Alerts
-from core.connectors.backoff import LONGEST_PAUSE, LONGEST_WAIT
 from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
-from core.counters import Counters
-from core.errors import (
-    Cancelled,
-    DeskError,
-    FetchError,
-    Held,
-    LeaseLost,
-    NotFound,
-    RateLimited,
-    RunStopped,
-    SyncError,
-)
+from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
-from core.models import PageLink, RunState, Trigger
+from core.models import Trigger
+from core.outcome import Ending, Outcomes
 from core.runs import Runs
 from core.settings import Settings
 from core.store import Database
-from core.sync import FETCH_SECONDS, OnStep, Result, Sync
+from core.sync import OnStep, Sync
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
 
@@ -67,8 +54,8 @@ class Scheduler:
         contents: Contents,
         documents: VectorDocuments,
         sync: Sync,
+        outcomes: Outcomes,
         alerts: Alerts,
-        counters: Counters,
         pauses: HostPauses,
         on_step: OnStep = lambda _: None,
     ) -> None:
@@ -82,7 +69,7 @@ class Scheduler:
         self._documents = documents
         self._sync = sync
         self._alerts = alerts
-        self._counters = counters
+        self._outcomes = outcomes
         self._pauses = pauses
         self._on_step = on_step
         self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
@@ -104,7 +91,7 @@ class Scheduler:
                 _guarded(self._leases.heal_clock)()
             heartbeat.run_pending()
         for watch in list(self._watches):
-            watch.cut(_Stopping("The scheduler was stopped.", action="Nothing to do."))
+            watch.cut(SchedulerStopped("The scheduler was stopped.", action="Nothing to do."))
         self._pool.shutdown()
         self._beats.delete_many({"_id": self.name})
         log.info("Scheduler stopped", scheduler=self.name)
@@ -172,10 +159,10 @@ class Scheduler:
         run_id = self._runs.queued(lease.link_id) or self._runs.queue(link, Trigger.SCHEDULE)
         self._leases.take_pending(lease, run_id)
         if not self._runs.start(run_id):
-            self._leases.finish(lease, self._next_regular(link))
+            self._leases.finish(lease, self._outcomes.next_regular(link))
             return True
         self._runs.interrupt(lease.link_id, but=run_id)
-        watch = Watch(FETCH_SECONDS)
+        watch = Watch(self._settings.fetch_timeout_seconds)
         self._watches.add(watch)
         over = threading.Event()
         keeper = threading.Thread(
@@ -191,14 +178,15 @@ class Scheduler:
         except Exception as error:
             over.set()
             keeper.join()
-            ending = _Ending(link, lease, run_id, time.monotonic() - started)
-            return self._failed(ending, error)
+            ending = Ending(link, lease, run_id, time.monotonic() - started)
+            return self._outcomes.failed(ending, error)
         finally:
             over.set()
             watch.close()
             self._watches.discard(watch)
         keeper.join()
-        return self._succeeded(_Ending(link, lease, run_id, time.monotonic() - started), result)
+        ending = Ending(link, lease, run_id, time.monotonic() - started)
+        return self._outcomes.succeeded(ending, result)
 
     def _keep(self, lease: Lease, run_id: str, watch: Watch, over: threading.Event) -> None:
         """Hold the lease while the run is under way, and notice when a person cancels it."""
@@ -215,130 +203,6 @@ class Scheduler:
                 return
             except Exception:
                 log.exception("The lease could not be renewed", link_id=lease.link_id)
-
-    def _succeeded(self, ending: _Ending, result: Result) -> bool:
-        link, lease, run_id = ending.link, ending.lease, ending.run_id
-        changed = result.changes.total if result.changes else 0
-        if result.changes and changed:
-            self._runs.keep_changes(run_id, lease.link_id, result.changes.lines)
-        if lease.state.get("failing"):
-            self._alerts.recovered(link, run_id)
-        now = time.time()
-        with contextlib.suppress(LeaseLost):  # what was published is published
-            self._leases.note(
-                lease,
-                {
-                    **result.facts,
-                    "lease_holder": None,
-                    "failures": 0,
-                    "failing": False,
-                    "last_error": None,
-                    "last_success_at": now,
-                    "last_synced_at": now,
-                },
-            )
-        self._finish(ending, result.state, counts=result.counts, changes_total=changed)
-        self._leases.finish(lease, self._next_regular(link))
-        return True
-
-    def _failed(self, ending: _Ending, error: Exception) -> bool:
-        link, lease, run_id = ending.link, ending.lease, ending.run_id
-        if isinstance(error, _Stopping):
-            self._finish(ending, RunState.INTERRUPTED, error=error)
-            self._leases.finish(lease, time.time())
-            return True
-        if isinstance(error, RunStopped):
-            return self._stopped(ending, error)
-        if isinstance(error, DeskError):
-            failure = error
-        else:
-            log.exception("A sync run broke", run_id=run_id, exc_info=error)
-            failure = SyncError(
-                "Something went wrong inside the product.",
-                action="The process log has the details; it is tried again by itself.",
-            )
-            failure.permanent = False
-        what = "fetch CRM data" if isinstance(failure, FetchError) else "sync CRM data"
-        text = f"Failed to {what}: {failure.message}"
-        log.error(text, run_id=run_id, link_id=lease.link_id, page_id=link.page_id)
-        self._runs.line(run_id, "error", text)
-        failures = int(lease.state["failures"]) + 1
-        due_at = self._next_try(link, failure, failures)
-        described = {
-            "kind": getattr(failure, "kind", "error"),
-            "message": failure.message,
-            "action": failure.action,
-        }
-        is_failing = failures >= self._settings.sync_failures_before_alert
-        if is_failing and not lease.state.get("failing"):
-            self._alerts.failing(link, run_id, failures, described)
-        with contextlib.suppress(LeaseLost):
-            self._leases.note(
-                lease,
-                {
-                    "lease_holder": None,
-                    "failures": failures,
-                    "failing": is_failing,
-                    "last_error": described,
-                    "last_synced_at": time.time(),
-                },
-            )
-        self._finish(ending, RunState.FAILED, error=failure, retry_at=due_at)
-        self._leases.finish(lease, due_at)
-        return False
-
-    def _stopped(self, ending: _Ending, error: RunStopped) -> bool:
-        lease, run_id = ending.lease, ending.run_id
-        state = {Cancelled: RunState.CANCELLED, Held: RunState.HELD}.get(
-            type(error), RunState.INTERRUPTED
-        )
-        log.warning(error.message, run_id=run_id, link_id=lease.link_id)
-        self._runs.line(run_id, "warning", str(error))
-        if isinstance(error, LeaseLost):
-            self._counters.add_lost_lease()
-        facts: dict[str, object] = {"lease_holder": None}
-        if isinstance(error, Held):
-            described = {"kind": error.kind, "message": error.message, "action": error.action}
-            facts |= {"last_error": described, "last_synced_at": time.time()}
-        with contextlib.suppress(LeaseLost):
-            self._leases.note(lease, facts)
-        self._finish(ending, state, error=error)
-        self._leases.finish(lease, self._next_regular(ending.link))
-        return not isinstance(error, Held)
-
-    def _finish(
-        self,
-        ending: _Ending,
-        state: RunState,
-        *,
-        counts: dict[str, int] | None = None,
-        changes_total: int = 0,
-        error: DeskError | None = None,
-        retry_at: float | None = None,
-    ) -> None:
-        self._runs.finish(
-            ending.run_id,
-            state,
-            counts=counts,
-            changes_total=changes_total,
-            error=error,
-            retry_at=retry_at,
-        )
-        self._counters.add_run(state, ending.seconds, counts or {})
-
-    def _next_regular(self, link: PageLink) -> float:
-        minutes = link.link.sync_interval_minutes or self._settings.sync_interval_minutes
-        return time.time() + minutes * 60
-
-    def _next_try(self, link: PageLink, error: DeskError, failures: int) -> float:
-        """When a failed link is tried again: sooner than usual if that can help, backing off."""
-        regular = self._next_regular(link)
-        if isinstance(error, RateLimited) and (error.retry_after or 0.0) > LONGEST_WAIT:
-            # A CRM may ask for a day, but not for ever.
-            return time.time() + min(float(error.retry_after or 0.0), LONGEST_PAUSE)
-        if error.permanent:
-            return regular
-        return min(regular, time.time() + 60.0 * float(2 ** min(failures - 1, 10)))
 
     def _beat(self) -> None:
         now = time.time()
@@ -369,20 +233,6 @@ class Scheduler:
     def _prune(self) -> None:
         self._runs.prune(keep_seconds=KEEP_RUNS_SECONDS)
         self._pauses.prune()
-
-
-@dataclass(frozen=True)
-class _Ending:
-    """A run that is over, before what came of it is written down."""
-
-    link: PageLink
-    lease: Lease
-    run_id: str
-    seconds: float
-
-
-class _Stopping(RunStopped):
-    """This scheduler is being stopped."""
 
 
 def heartbeats(database: Database) -> list[dict[str, object]]:

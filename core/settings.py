@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     alert_webhook_secret: SecretStr | None = None
     embedding_model: str = ""
     crm_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    fetch_timeout_seconds: float = Field(300, gt=0, le=24 * 3600)
     max_pages: int = Field(1000, ge=1)
     max_records: int = Field(1_000_000, ge=1)
     max_bytes: int = Field(256 * 1024 * 1024, ge=1024)

@@ -6,26 +6,25 @@ a run that died has written is undone by the next one.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
 from core.connectors.api import Fetched, Limits, Validators, fetch
 from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
-from core.errors import EmptyAnswer, Held, LeaseLost, LimitExceeded
+from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record, RunState, Trigger
 from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.settings import Settings
-from core.text.changes import Changes, describe_changes
+from core.text.changes import Changes
 from core.text.chunk import chunk_records
 from core.text.flatten import Flattened, flatten
 from core.text.increment import (
@@ -34,12 +33,11 @@ from core.text.increment import (
     identity_field,
     latest_cursor,
 )
-from core.vectors.contents import PART, Contents, Entry, entry_of
-from core.vectors.documents import WRITE_BATCH, VectorDocuments
+from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
+from core.vectors.generation import GenerationWriter
 
-# Fetching may take this long, and all the rest of a run that much.
-FETCH_SECONDS = 300.0
+# All of a run but the fetching may take this long.
 WORK_SECONDS = 3600.0
 # Fewer than this share of the records served, and a person decides.
 SHRINK_THRESHOLD = 0.5
@@ -63,8 +61,6 @@ _PROGRESS_SECONDS = 0.5
 
 OnStep = Callable[[str], None]
 
-T = TypeVar("T")
-
 log = structlog.get_logger()
 
 
@@ -76,19 +72,6 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     changes: Changes | None = None
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a run has to write: every chunk of today, the new ones, and the ids that go."""
-
-    records: list[Record]
-    chunks: list[list[Chunk]]
-    new: list[Chunk]
-    gone: list[str]
-    kept: int
-    updated_at: dict[str, float]
-    changes: Changes
 
 
 class Sync:
@@ -103,7 +86,7 @@ class Sync:
         leases: Leases,
         runs: Runs,
         contents: Contents,
-        documents: VectorDocuments,
+        writer: GenerationWriter,
         embedder: Embedder,
     ) -> None:
         self._settings = settings
@@ -113,7 +96,7 @@ class Sync:
         self._leases = leases
         self._runs = runs
         self._contents = contents
-        self._documents = documents
+        self._writer = writer
         self._embedder = embedder
 
     def run(
@@ -141,9 +124,9 @@ class Sync:
         step("fetch")
         state = lease.state
         if state.get("unclean"):
-            self._clean_up(lease, state["live_generation"])
+            self._writer.clean_up(lease, state["live_generation"])
         served = self._served_for_increment(link, state, trigger)
-        watch.allow(FETCH_SECONDS)
+        watch.allow(self._settings.fetch_timeout_seconds)
         fetched = self._fetch(link, state, run_id, watch, increment=served is not None)
         watch.allow(WORK_SECONDS)
         counts = {"bytes": fetched.bytes, "pages": fetched.pages, "retries": fetched.retries}
@@ -194,17 +177,18 @@ class Sync:
         step("chunk")
         chunks = self._chunk(link, flattened.records, watch)
         step("compare")
-        plan = self._compare(lease, flattened.records, chunks, watch)
-        generation = state["live_generation"] + 1
+        plan = self._writer.compare(lease, flattened.records, chunks, watch.check)
         step("embed")
-        self._leases.note(lease, {"writing": True})
-        reused = self._embed(link, lease, run_id, generation, plan, watch, on_step)
+
+        def on_stored(done: int, total: int) -> None:
+            on_step("stored")
+            self._runs.progress(run_id, done, total)
+
+        reused = self._writer.embed(link, lease, plan, watch.check, on_stored)
         step("publish")
-        for _ in self._documents.outdate(link.link.link_id, generation, plan.gone):
-            self._leases.check(lease)
-            watch.check()
+        self._writer.outdate(lease, plan, watch.check)
         on_step("outdated")
-        self._write_contents(lease, generation, plan, watch)
+        self._writer.list_contents(lease, plan, watch.check)
         on_step("listed")
         watch.check()
         documents = sum(len(own) for own in plan.chunks)
@@ -220,10 +204,11 @@ class Sync:
             "documents": documents,
             "published_at": time.time(),
         }
+        generation = state["live_generation"] + 1
         on_step("publishing")
         self._leases.publish(lease, generation, published)
         on_step("published")
-        self._clean_up(lease, generation)
+        self._writer.clean_up(lease, generation)
         on_step("cleaned")
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")
         self._say(
@@ -239,13 +224,6 @@ class Sync:
             "removed": len(plan.gone),
         }
         return Result(RunState.SUCCEEDED, counts, facts, plan.changes)
-
-    def _clean_up(self, lease: Lease, live: int) -> None:
-        """Remove what only generations before ``live`` had."""
-        self._documents.drop_outdated(lease.link_id, live)
-        self._contents.drop_others(lease.link_id, live)
-        with contextlib.suppress(LeaseLost):  # whoever holds it now cleans up itself
-            self._leases.note(lease, {"unclean": False})
 
     def _fetch(
         self,
@@ -330,100 +308,15 @@ class Sync:
 
     def _chunk(self, link: PageLink, records: Sequence[Record], watch: Watch) -> list[list[Chunk]]:
         chunks: list[list[Chunk]] = []
-        for batch in _batches(records, _CHUNK_BATCH):
+        for start in range(0, len(records), _CHUNK_BATCH):
             watch.check()
             chunks += chunk_records(
-                batch,
+                records[start : start + _CHUNK_BATCH],
                 link_id=link.link.link_id,
                 model=self._embedder.model_name,
                 count_tokens=self._embedder.count_tokens,
             )
         return chunks
-
-    def _compare(
-        self, lease: Lease, records: list[Record], chunks: list[list[Chunk]], watch: Watch
-    ) -> _Plan:
-        link_id, live = lease.link_id, lease.state["live_generation"]
-        now = time.time()
-        served: set[str] = set()
-        before: dict[str, Record] = {}
-        updated: dict[str, float] = {}
-        for entry in self._contents.read(link_id, live) if live else ():
-            watch.check()
-            served.update(chunk_id for chunk_id, _ in entry.chunks)
-            before[entry.record.key] = entry.record
-            updated[entry.record.key] = entry.updated_at
-        if lease.state["writing"] or not live:
-            self._documents.clean(link_id, live, served)
-            self._contents.drop_others(link_id, live)
-            served &= self._documents.present(link_id)
-        wanted = {chunk.chunk_id: chunk for own in chunks for chunk in own}
-        return _Plan(
-            records,
-            chunks,
-            new=[chunk for chunk_id, chunk in wanted.items() if chunk_id not in served],
-            gone=sorted(served - wanted.keys()),
-            kept=len(served & wanted.keys()),
-            updated_at={
-                record.key: updated[record.key]
-                if record.key in before and before[record.key].lines == record.lines
-                else now
-                for record in records
-            },
-            changes=describe_changes(before, records) if live else Changes([], 0),
-        )
-
-    def _embed(
-        self,
-        link: PageLink,
-        lease: Lease,
-        run_id: str,
-        generation: int,
-        plan: _Plan,
-        watch: Watch,
-        on_step: OnStep,
-    ) -> int:
-        """Store the new chunks with their vectors; how many vectors were there already."""
-        known = {}
-        if plan.gone and plan.new and lease.state["model"] == self._embedder.model_name:
-            hashes = {chunk.text_hash for chunk in plan.new}
-            known = self._documents.vectors_of(lease.link_id, hashes)
-        # Of like length together: a batch is padded to its longest text.
-        todo = sorted(plan.new, key=lambda chunk: len(chunk.text))
-        reused = done = 0
-        for batch in _batches(todo, WRITE_BATCH):
-            missing = [chunk for chunk in batch if chunk.text_hash not in known]
-            vectors = dict(known)
-            for part in _batches(missing, 32):
-                watch.check()
-                texts = [chunk.text for chunk in part]
-                embedded = self._embedder.embed(texts)
-                vectors |= {c.text_hash: v for c, v in zip(part, embedded, strict=True)}
-            reused += len(batch) - len(missing)
-            self._leases.check(lease)
-            self._documents.insert(
-                link,
-                generation,
-                self._embedder.model_name,
-                batch,
-                [vectors[chunk.text_hash] for chunk in batch],
-            )
-            on_step("stored")
-            done += len(batch)
-            self._runs.progress(run_id, done, len(todo))
-        return reused
-
-    def _write_contents(self, lease: Lease, generation: int, plan: _Plan, watch: Watch) -> None:
-        # Parts of this number may have been left behind by a run that died.
-        self._contents.drop_others(lease.link_id, generation - 1)
-        entries = [
-            entry_of(record, own, plan.updated_at[record.key])
-            for record, own in zip(plan.records, plan.chunks, strict=True)
-        ]
-        for number, part in enumerate(_batches(entries, PART)):
-            watch.check()
-            self._leases.check(lease)
-            self._contents.write(lease.link_id, generation, number, list(part))
 
     def _say(self, run_id: str, text: str, level: str = "info") -> None:
         getattr(log, level)(text, run_id=run_id)
@@ -434,8 +327,3 @@ def _found(flattened: Flattened, fetched: Fetched) -> str:
     where = f" at {flattened.records_at}" if flattened.records_at else ""
     pages = f" on {fetched.pages} pages ({fetched.pagination})" if fetched.pages > 1 else ""
     return f"Found {flattened.record_count} records{where}{pages}"
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

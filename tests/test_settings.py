@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from core.api.schemas import IncrementalBody, NewLinkBody, PaginationBody
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -16,6 +18,13 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_every_setting_is_documented(name: str) -> None:
     assert f"`{name.upper()}`" in (ROOT / "docs" / "settings.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", [*NewLinkBody.model_fields, *PaginationBody.model_fields, *IncrementalBody.model_fields]
+)
+def test_every_field_of_a_link_is_documented(name: str) -> None:
+    assert re.search(rf"\b{name}\b", (ROOT / "docs" / "links.md").read_text())
 
 
 @pytest.mark.parametrize(

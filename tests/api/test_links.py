@@ -254,11 +254,15 @@ def test_secrets_are_encrypted_in_the_store(
 ) -> None:
     secret = "canary-7f3a9c-secret"
     url = crm.serve(path, customers("John Doe"))
-    link = api.add_link(page_id, url, api_key=secret, headers={"X-Api-Key": secret})
+    link = api.add_link(
+        page_id, url, api_key=secret, headers={"X-Api-Key": secret}, params={"token": secret}
+    )
+    assert link["params"] == {"token": "***"}
     api.ended_run(link["link_id"])
     request = crm.asked(path)[0]
     assert request.headers["Authorization"] == f"Bearer {secret}"
     assert request.headers["X-Api-Key"] == secret
+    assert request.query["token"] == secret
     for file in product.folder.rglob("*"):
         if file.is_file():
             assert secret.encode() not in file.read_bytes(), f"the secret stands in {file}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,17 @@ class Inside:
     folder: Path
     hosts: str
     embedder: Embedder
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        settings = Settings(data_dir=self.folder, crm_allowed_hosts=self.hosts)  # type: ignore[arg-type]
+        fields = {"data_dir": self.folder, "crm_allowed_hosts": self.hosts}
+        settings = Settings(**(fields | self.settings))
         self.desk = Desk(settings, self.embedder)
         self._others: list[Inside] = []
 
     def other(self) -> Inside:
         """Another process's worth, over the same store; closed with this one."""
-        self._others.append(Inside(self.folder, self.hosts, self.embedder))
+        self._others.append(Inside(self.folder, self.hosts, self.embedder, self.settings))
         return self._others[-1]
 
     def close(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,8 +19,10 @@ from core.connectors.backoff import (
     wait_seconds,
 )
 from core.errors import RateLimited, ServerFailed
+from core.vectors.embed import Embedder
 from tests.product import Client
 from tests.servers.crm import Answer, Crm, Request, customers
+from tests.sync.inside import Inside
 from tests.waiting import until
 
 
@@ -119,6 +123,26 @@ def test_a_wait_is_cancelled_at_once(api: Client, page_id: str, crm: Crm, path: 
     )[0]
     api.post(f"/dashboard/sync/runs/{run_id}/cancel", {})
     assert api.ended_run(link["link_id"], seconds=2.5)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("flaw", ["a byte a second", "silence", "endless waits"])
+def test_a_fetch_ends_in_time_whatever_the_crm_does(
+    tmp_path: Path, crm: Crm, embedder: Embedder, path: str, flaw: str
+) -> None:
+    answer = {
+        "a byte a second": Answer(b"x" * 1000, content_type="text/plain", drip=0.2),
+        "silence": Answer(customers("John"), wait_for=threading.Event()),
+        "endless waits": Answer("busy", 429, {"Retry-After": "20"}),
+    }[flaw]
+    settings = {"fetch_timeout_seconds": 1.5}
+    inside = Inside(tmp_path / "data", crm.hosts, embedder, settings)
+    link = inside.add_link(crm.serve(path, answer, host=crm.own_host()))
+    assert not inside.desk.scheduler().run_once()
+    (run,) = inside.runs(link)
+    assert (run["state"], run["error"]["kind"]) == ("failed", "timeout")
+    assert "took too long" in run["error"]["message"]
+    assert run["finished_at"] - run["started_at"] < 4
+    assert crm.asked(path)
 
 
 @given(st.integers(1, 10), st.none() | st.floats(0, 60))

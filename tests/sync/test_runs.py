@@ -125,7 +125,7 @@ def test_metrics_count_runs_and_name_each_links_age(
     assert value("crm_desk_embeddings_total") >= before["crm_desk_embeddings_total"] + 2
     assert value("crm_desk_run_seconds_count") >= before["crm_desk_run_seconds_count"] + 1
     assert value('crm_desk_run_seconds_bucket{le="+Inf"}') == value("crm_desk_run_seconds_count")
-    labels = f'{{page_id="{page_id}",link_id="{link["link_id"]}"}}'
+    labels = f'{{link_id="{link["link_id"]}",page_id="{page_id}"}}'
     assert 0 <= value("crm_desk_seconds_since_good_sync" + labels) < 60
     for name in ("crm_desk_queue_depth", "crm_desk_leases_held", "crm_desk_schedulers"):
         assert value(name) >= 0

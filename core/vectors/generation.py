@@ -1,0 +1,162 @@
+"""Writing a link's next generation, unseen by readers until it is published."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.errors import LeaseLost
+from core.leases import Lease, Leases
+from core.models import Chunk, PageLink, Record
+from core.text.changes import Changes, describe_changes
+from core.vectors.contents import PART, Contents, entry_of
+from core.vectors.documents import WRITE_BATCH, VectorDocuments
+from core.vectors.embed import Embedder
+
+# So many texts are embedded between two looks at whether the run is cancelled.
+EMBED_BATCH = 32
+
+Check = Callable[[], None]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to write: every chunk of today, the new ones, and the ids that go."""
+
+    records: list[Record]
+    chunks: list[list[Chunk]]
+    new: list[Chunk]
+    gone: list[str]
+    kept: int
+    updated_at: dict[str, float]
+    changes: Changes
+
+
+class GenerationWriter:
+    """Brings the stored documents from a link's live generation to the next.
+
+    ``check`` is called again and again, and may raise to stop; so may the lease, when it is lost.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        contents: Contents,
+        documents: VectorDocuments,
+        embedder: Embedder,
+    ) -> None:
+        self._leases = leases
+        self._contents = contents
+        self._documents = documents
+        self._embedder = embedder
+
+    def compare(
+        self, lease: Lease, records: list[Record], chunks: list[list[Chunk]], check: Check
+    ) -> Plan:
+        """What there is to do; undoes what a run that died has written."""
+        link_id, live = lease.link_id, lease.state["live_generation"]
+        now = time.time()
+        served: set[str] = set()
+        before: dict[str, Record] = {}
+        updated: dict[str, float] = {}
+        for entry in self._contents.read(link_id, live) if live else ():
+            check()
+            served.update(chunk_id for chunk_id, _ in entry.chunks)
+            before[entry.record.key] = entry.record
+            updated[entry.record.key] = entry.updated_at
+        if lease.state["writing"] or not live:
+            self._documents.clean(link_id, live, served)
+            self._contents.drop_others(link_id, live)
+            served &= self._documents.present(link_id)
+        wanted = {chunk.chunk_id: chunk for own in chunks for chunk in own}
+        return Plan(
+            records,
+            chunks,
+            new=[chunk for chunk_id, chunk in wanted.items() if chunk_id not in served],
+            gone=sorted(served - wanted.keys()),
+            kept=len(served & wanted.keys()),
+            updated_at={
+                record.key: updated[record.key]
+                if record.key in before and before[record.key].lines == record.lines
+                else now
+                for record in records
+            },
+            changes=describe_changes(before, records) if live else Changes([], 0),
+        )
+
+    def embed(
+        self,
+        link: PageLink,
+        lease: Lease,
+        plan: Plan,
+        check: Check,
+        on_stored: Callable[[int, int], None],
+    ) -> int:
+        """Store the new chunks with their vectors; how many vectors were there already."""
+        self._leases.note(lease, {"writing": True})
+        generation = lease.state["live_generation"] + 1
+        known = {}
+        if plan.gone and plan.new and lease.state["model"] == self._embedder.model_name:
+            hashes = {chunk.text_hash for chunk in plan.new}
+            known = self._documents.vectors_of(lease.link_id, hashes)
+        # Of like length together: a batch is padded to its longest text.
+        todo = sorted(plan.new, key=lambda chunk: len(chunk.text))
+        reused = done = 0
+        for batch in _batches(todo, WRITE_BATCH):
+            missing = [chunk for chunk in batch if chunk.text_hash not in known]
+            vectors = dict(known)
+            for part in _batches(missing, EMBED_BATCH):
+                check()
+                texts = [chunk.text for chunk in part]
+                embedded = self._embedder.embed(texts)
+                vectors |= {c.text_hash: v for c, v in zip(part, embedded, strict=True)}
+            reused += len(batch) - len(missing)
+            self._leases.check(lease)
+            self._documents.insert(
+                link,
+                generation,
+                self._embedder.model_name,
+                batch,
+                [vectors[chunk.text_hash] for chunk in batch],
+            )
+            done += len(batch)
+            on_stored(done, len(todo))
+        return reused
+
+    def outdate(self, lease: Lease, plan: Plan, check: Check) -> None:
+        """Mark what is no longer part of the next generation."""
+        generation = lease.state["live_generation"] + 1
+        for _ in self._documents.outdate(lease.link_id, generation, plan.gone):
+            self._leases.check(lease)
+            check()
+
+    def list_contents(self, lease: Lease, plan: Plan, check: Check) -> None:
+        """Write the next generation's table of contents."""
+        generation = lease.state["live_generation"] + 1
+        # Parts of this number may have been left behind by a run that died.
+        self._contents.drop_others(lease.link_id, generation - 1)
+        entries = [
+            entry_of(record, own, plan.updated_at[record.key])
+            for record, own in zip(plan.records, plan.chunks, strict=True)
+        ]
+        for number, part in enumerate(_batches(entries, PART)):
+            check()
+            self._leases.check(lease)
+            self._contents.write(lease.link_id, generation, number, list(part))
+
+    def clean_up(self, lease: Lease, live: int) -> None:
+        """Remove what only generations before ``live`` had."""
+        self._documents.drop_outdated(lease.link_id, live)
+        self._contents.drop_others(lease.link_id, live)
+        with contextlib.suppress(LeaseLost):  # whoever holds it now cleans up itself
+            self._leases.note(lease, {"unclean": False})
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
