@@ -29,7 +29,7 @@ from core.models import Trigger
 from core.outcome import Ending, Outcomes
 from core.runs import Runs
 from core.settings import Settings
-from core.store import Database
+from core.store import Database, Document
 from core.sync import OnStep, Sync
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
@@ -235,7 +235,7 @@ class Scheduler:
         self._pauses.prune()
 
 
-def heartbeats(database: Database) -> list[dict[str, object]]:
+def heartbeats(database: Database) -> list[Document]:
     """The schedulers that are alive: name, when last heard of, how busy."""
     limit = time.time() - SILENT_SECONDS
     return list(database["schedulers"].find({"at": {"$gte": limit}}))

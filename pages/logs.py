@@ -117,7 +117,12 @@ def decide(run_id: str, decision: str) -> None:
 def show_runs(page_id: str, state: str) -> None:
     """The runs, newest first; asks the store again every two seconds."""
     _, someone = signed_in()
-    if not heartbeats(desk.database):
+    alive = heartbeats(desk.database)
+    if alive:
+        heard = max(float(beat["at"]) for beat in alive)
+        busy = sum(int(beat["busy"]) for beat in alive)
+        st.caption(f"Schedulers running: {len(alive)} · heard from {ago(heard)} · syncing {busy}")
+    else:
         st.warning(
             "No scheduler is running: nothing is synced. Start one with python -m core scheduler.",
             icon=":material/warning:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -79,7 +80,7 @@ def sync_status(desk: Desk, link: PageLink, state: Mapping[str, Any]) -> str:
     """
     if not link.is_active:
         return "off"
-    if state.get("lease_holder"):
+    if state.get("lease_holder") and state["lease_until"] > time.time():
         return "syncing"
     error = state.get("last_error")
     if error:

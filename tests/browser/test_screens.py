@@ -24,6 +24,7 @@ def test_the_log_shows_a_new_run_by_itself_and_opens_it(
 ) -> None:
     page.goto(f"/logs?log_page={page_id}")
     expect(page.get_by_text("No sync has run yet")).to_be_visible()
+    expect(page.get_by_text("Schedulers running: 1")).to_be_visible()
     api.add_link(page_id, crm.serve(path, Answer("no", 404)), name="Lost shop")
     expect(cell(page, "Lost shop")).to_have_count(1)
     expect(cell(page, "404 Not Found")).to_have_count(1)
