@@ -1,4 +1,8 @@
-"""A scheduler that is struck at a step: ``python -m tests.sync.dying STEP SIGNAL``."""
+"""A scheduler that is struck at a step: ``python -m tests.sync.dying STEP kill|stall``.
+
+``kill`` is SIGKILL by its own hand. ``stall`` waits there for a line on standard input, so that the
+test can freeze and wake the process.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,20 @@ from core.desk import Desk
 from core.settings import Settings
 
 
-def main(wanted: str, number: signal.Signals) -> None:
-    """Sync what is due, and get the signal as the step is reached."""
+def main(wanted: str, how: str) -> None:
+    """Sync what is due, and be struck as the step is reached."""
 
     def on_step(step: str) -> None:
-        if step == wanted:
-            print(f"reached {step}", flush=True)
-            os.kill(os.getpid(), number)
+        if step != wanted:
+            return
+        print(f"reached {step}", flush=True)
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        sys.stdin.readline()
 
     done = Desk(Settings()).scheduler(on_step).run_once()
     print(f"ended {done}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], signal.Signals[sys.argv[2]])
+    main(sys.argv[1], sys.argv[2])

@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import portalocker
 import pytest
 import time_machine
 
@@ -31,17 +34,27 @@ def texts(answer: dict[str, list[dict[str, str]]]) -> set[str]:
     }
 
 
-def strike(inside: Inside, step: str, number: signal.Signals) -> subprocess.Popen[str]:
-    """Start a real scheduler process that gets the signal at the step."""
+@contextmanager
+def struck(inside: Inside, step: str, how: str) -> Iterator[subprocess.Popen[str]]:
+    """A real scheduler process that is struck at the step (see tests/sync/dying.py)."""
     environment = {
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(inside.folder),
         "CRM_ALLOWED_HOSTS": inside.hosts,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.sync.dying", step, number.name],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.sync.dying", step, how],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -54,9 +67,9 @@ def test_a_kill_leaves_the_old_set_or_the_new_one_and_the_next_run_converges(
 
     crm.serve(path, NEW)
     inside.desk.links.sync_now("company-001", link.link.link_id)
-    process = strike(inside, step, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL, output
+    with struck(inside, step, "kill") as process:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, output
 
     expected = texts(NEW) if step in ("published", "cleaned") else texts(OLD)
     for observer in (inside, inside.other()):
@@ -82,19 +95,31 @@ def test_a_holder_that_stalled_past_its_lease_can_not_publish(
     assert inside.desk.scheduler().run_once()
     crm.serve(path, NEW)
     inside.desk.links.sync_now("company-001", link.link.link_id)
-    process = strike(inside, "publishing", signal.SIGSTOP)
-    status = Path(f"/proc/{process.pid}/status")
-    until(lambda: "\nState:\tT" in status.read_text(), "the scheduler to stall", seconds=60)
-    assert inside.served(link) == texts(OLD)
+    with struck(inside, "publishing", "stall") as process:
+        assert process.stdout
+        until(lambda: "reached publishing" in str(process.stdout.readline()), "the step")
+        freeze(process, inside.folder)
+        assert inside.served(link) == texts(OLD)
 
-    latest = customers("Zoe Last", "Ben Stays")
-    crm.serve(path, latest)
-    with time_machine.travel(datetime.now(UTC) + LEASE_OVER):
-        assert inside.other().desk.scheduler().run_once()
-    assert inside.served(link) == texts(latest)
+        latest = customers("Zoe Last", "Ben Stays")
+        crm.serve(path, latest)
+        with time_machine.travel(datetime.now(UTC) + LEASE_OVER):
+            assert inside.other().desk.scheduler().run_once()
+        assert inside.served(link) == texts(latest)
 
-    process.send_signal(signal.SIGCONT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+        process.send_signal(signal.SIGCONT)
+        output, _ = process.communicate("go on\n", timeout=60)
+        assert process.returncode == 0, output
     for observer in (inside, inside.other()):
         assert observer.served(link) == observer.found() == texts(latest)
+
+
+def freeze(process: subprocess.Popen[str], data_dir: Path) -> None:
+    """Stop the process, at a moment when it does not hold the embedded store's write lock.
+
+    With it, everybody would wait for the frozen process: that is the store's nature, not a run's.
+    """
+    status = Path(f"/proc/{process.pid}/status")
+    with portalocker.Lock(data_dir / "store" / ".tinymongo.lock", timeout=30):
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: "\nState:\tT" in status.read_text(), "the process to stand still")
