@@ -125,7 +125,7 @@ def fetch(
                 )
             return Fetched(None, 0, 1, asker.retries, validators or found)
         try:
-            answer = decode(first.body, first.headers.get("content-type"))
+            answer = decode(first.body, first.headers.get("content-type"), watch.check)
         except EmptyAnswer:
             return Fetched(Text(""), len(first.body), 1, asker.retries, Validators())
         if isinstance(answer, Text):
@@ -166,7 +166,7 @@ class _Walk:
         self, request: PageRequest, first: Answer, value: Any, paginator: Paginator | None
     ) -> str:
         """Extend ``value``, the first page, by all further ones; how they were found."""
-        at = _array_path(value, self._link.fetch.records)
+        at = _array_path(value, self._link.fetch.records, self._watch.check)
         records = _array_at(value, at)
         page = Page(value, first.headers, len(records or []), 0)
         said = "as declared"
@@ -211,7 +211,7 @@ class _Walk:
         self.pages += 1
         self.bytes += len(answer.body)
         try:
-            decoded = decode(answer.body, answer.headers.get("content-type"))
+            decoded = decode(answer.body, answer.headers.get("content-type"), self._watch.check)
         except EmptyAnswer:
             raise self._missing() from None
         records = _array_at(decoded.value, at) if isinstance(decoded, Json) else None
@@ -239,13 +239,13 @@ class _Walk:
             )
 
 
-def _array_path(value: Any, selector: str | None) -> Parts:
+def _array_path(value: Any, selector: str | None, check: Callable[[], None]) -> Parts:
     """The keys that lead to the array which pages add to: that of the records."""
     if selector is not None:
         selected = select_records(value, selector)
         parts = selected[0] if selected else ()
         return next((parts[:n] for n, part in enumerate(parts) if isinstance(part, int)), ())
-    found = find_records(value)
+    found = find_records(value, check)
     return found[1] if found else ()
 
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, NoReturn
 
 from core.errors import EmptyAnswer, LimitExceeded, NotReadable
+
+# A run can be cancelled between so many objects.
+CHECK_EVERY = 10_000
 
 
 class Number(str):
@@ -46,8 +50,10 @@ _WEB_PAGE = re.compile(r"\s*(<!doctype\s+html|<html[\s>])", re.I)
 _BINARY_TYPES = ("image/", "audio/", "video/", "font/", "application/pdf", "application/zip")
 
 
-def decode(body: bytes, content_type: str | None) -> Json | Text:
-    """What ``body`` holds.
+def decode(
+    body: bytes, content_type: str | None, check: Callable[[], None] = lambda: None
+) -> Json | Text:
+    """What ``body`` holds. ``check`` is called again and again, and may raise to stop.
 
     Raises EmptyAnswer when there is nothing in it, NotReadable when it says it is JSON and isn't,
     is a web page, or no text at all, and LimitExceeded when it nests too deep.
@@ -71,22 +77,31 @@ def decode(body: bytes, content_type: str | None) -> Json | Text:
         )
     says_json = media_type in ("application/json", "text/json") or media_type.endswith("+json")
     if says_json:
-        return Json(parse_json(text))
+        return Json(parse_json(text, check))
     if text.lstrip()[:1] in ("{", "["):
         # Many APIs send JSON as text/plain or text/html. What doesn't parse is plain text then.
         try:
-            return Json(parse_json(text))
+            return Json(parse_json(text, check))
         except NotReadable:
             pass
     return Text(text)
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, check: Callable[[], None] = lambda: None) -> Any:
     """The value of a JSON text. Raises NotReadable when it isn't one, LimitExceeded by depth."""
+    parsed = 0
+
+    def pairs(members: list[tuple[str, Any]]) -> Pairs:
+        nonlocal parsed
+        parsed += 1
+        if parsed % CHECK_EVERY == 0:
+            check()
+        return Pairs(members)
+
     try:
         return json.loads(
             text,
-            object_pairs_hook=Pairs,
+            object_pairs_hook=pairs,
             parse_float=Number,
             parse_int=Number,
             parse_constant=_refuse_constant,

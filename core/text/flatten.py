@@ -97,7 +97,7 @@ def flatten(
     if isinstance(answer, Text):
         return _flatten_text(answer.value)
     if selector is None:
-        found = find_records(answer.value)
+        found = find_records(answer.value, check)
         pattern = found[0] if found else None
         walk = _Walk(pattern, check)
         walk.visit(answer.value, "", "", 0, walk.rest, False)
@@ -108,7 +108,8 @@ def flatten(
         patterns = Counter(group.pattern for group in walk.groups if group.pattern)
         pattern = patterns.most_common(1)[0][0] if patterns else None
     groups = [group for group in walk.groups if group.lines]
-    keys = record_keys([(g.pattern, g.lines) for g in groups], id_field)
+    keys = record_keys([(g.pattern, g.lines) for g in groups], id_field, check)
+    check()
     records = [
         Record(key, g.path, g.pattern, tuple(g.lines), tuple(g.at))
         for key, g in zip(keys, groups, strict=True)
@@ -188,17 +189,21 @@ class _Walk:
         self.next_line += 1
 
 
-def find_records(value: Any) -> tuple[str, Parts] | None:
+def find_records(value: Any, check: Callable[[], None] = lambda: None) -> tuple[str, Parts] | None:
     """The pattern of the array that holds the records, and the keys to its outermost array.
 
     The longest array of objects; but one inside another's objects (the orders of a customer) only
     when it is so much longer that the outer one is plainly a grouping (regions of customers).
     """
+    looked_at = 0
     longest: dict[str, int] = {}
     outermost: dict[str, Parts] = {}
     stack: list[tuple[Any, str, Parts]] = [(value, "", ())]
     while stack:
         node, pattern, keys = stack.pop()
+        looked_at += 1
+        if looked_at % CHECK_EVERY == 0:
+            check()
         if isinstance(node, Pairs):
             stack.extend(
                 (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+# A run can be cancelled between so many records.
+CHECK_EVERY = 10_000
 
 # In the order in which they are believed. A field only counts when every record of the same array
 # has it, each with another value.
@@ -14,21 +17,30 @@ NAMING_FIELDS = (*ID_FIELDS, "name", "first_name", "last_name", "full_name", "ti
 
 
 def record_keys(
-    records: Sequence[tuple[str, Sequence[str]]], id_field: str | None = None
+    records: Sequence[tuple[str, Sequence[str]]],
+    id_field: str | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """A key for each record, given as ``(pattern, lines)``; no two are alike.
 
     Of the form ``id=cust-123`` where an id field tells the records of an array apart, else a hash
     of the text, with an ordinal for exact doubles. ``id_field`` is the id field that was declared.
+    ``check`` is called again and again, and may raise to stop.
     """
     by_pattern: dict[str, list[int]] = defaultdict(list)
     for index, (pattern, _) in enumerate(records):
         by_pattern[pattern].append(index)
     keys = [""] * len(records)
     for pattern, indexes in by_pattern.items():
-        fields = [own_fields(pattern, records[index][1]) for index in indexes] if pattern else []
+        fields: list[dict[str, str]] = []
+        for index in indexes if pattern else ():
+            if index % CHECK_EVERY == 0:
+                check()
+            fields.append(own_fields(pattern, records[index][1]))
         name = id_field if _tells_apart(fields, id_field) else _identity_field(fields)
         for position, index in enumerate(indexes):
+            if index % CHECK_EVERY == 0:
+                check()
             if name:
                 identity = f"{name}={fields[position][name]}"
             else:

@@ -154,6 +154,16 @@ def test_waits_are_bounded_and_never_nothing(attempt: int, asked: float | None) 
             assert seconds >= asked
 
 
+@pytest.mark.parametrize("prefix", ["ratelimit-", "x-ratelimit-", "x-rate-limit-"])
+def test_a_used_up_allowance_is_read_in_seconds_and_as_a_moment(prefix: str) -> None:
+    now = datetime.now(UTC).timestamp()
+    cases = [("0", "30", 30.0), ("0", str(now + 30), 30.0), ("0", str(now - 99), 0.0)]
+    for remaining, reset, expected in cases:
+        found = exhausted_for({prefix + "remaining": remaining, prefix + "reset": reset})
+        assert found == pytest.approx(expected, abs=5)
+    assert exhausted_for({prefix + "remaining": "3", prefix + "reset": "30"}) is None
+
+
 @given(st.text(max_size=40))
 def test_junk_in_retry_after_is_no_number(value: str) -> None:
     found = retry_after({"retry-after": value})

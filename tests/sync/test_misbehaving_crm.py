@@ -32,6 +32,11 @@ CASES = {
     "bytes": (Answer(b"\x00\x01\x02\xff", content_type=None), "not_readable", ""),
     "too deep": (Answer(DEEP), "limit", "deep"),
     "too large": (Answer(b"x" * 2_000_001, content_type="text/plain"), "limit", "larger than"),
+    "too many records": (
+        Answer({"customers": [{"id": number} for number in range(5001)]}),
+        "limit",
+        "5,001 records, more than 5,000",
+    ),
     "gzip bomb": (
         Answer(gzip.compress(b"0" * 50_000_000), headers={"Content-Encoding": "gzip"}),
         "limit",

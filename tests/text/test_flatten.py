@@ -133,6 +133,21 @@ def test_what_only_looks_like_json_is_refused(text: str) -> None:
         parse_json(text)
 
 
+def test_parsing_and_flattening_stop_as_soon_as_they_are_told_to() -> None:
+    text = json.dumps([{"n": n} for n in range(50_000)])
+
+    class Stop(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        parse_json(text, stop)
+    with pytest.raises(Stop):
+        flatten(Json(parse_json(text)), check=stop)
+
+
 def test_nesting_is_bounded_at_the_limit_and_far_beyond() -> None:
     within = "[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH
     assert len(lines_of(within)) == 1
