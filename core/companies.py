@@ -54,6 +54,38 @@ class Companies:
 
         return self.edit(company_id, add)
 
+    def rename(self, company_id: str, company_name: str) -> str:
+        """Give the company another name; the one before."""
+
+        def change(company: Document) -> str:
+            before = str(company["company_name"])
+            company["company_name"] = company_name
+            return before
+
+        return self.edit(company_id, change)
+
+    def rename_page(self, company_id: str, page_id: str, page_name: str) -> str:
+        """Give a page another name; the one before. Raises NotFound."""
+
+        def change(company: Document) -> str:
+            page = find_page(company, page_id)
+            before = str(page["page_name"])
+            page["page_name"] = page_name
+            return before
+
+        return self.edit(company_id, change)
+
+    def delete_page(self, company_id: str, page_id: str) -> None:
+        """Delete a page. Raises NotFound, and Conflict while it has links."""
+
+        def change(company: Document) -> None:
+            page = find_page(company, page_id)
+            if any(page.get(name) for name in LINK_LISTS):
+                raise Conflict(f"Page {page_id} still has CRM links.", action="Delete those first.")
+            company["pages"].remove(page)
+
+        self.edit(company_id, change)
+
     def edit(self, company_id: str, change: Callable[[Document], T]) -> T:
         """Apply ``change`` to the company's document, in place, and store it as one atomic update.
 

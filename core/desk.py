@@ -7,22 +7,30 @@ from functools import cache
 from pymongo.errors import PyMongoError
 
 from core.alerts import Alerts
+from core.bot.reply import Replier
 from core.companies import Companies
+from core.configuration import Configuration
 from core.connectors.pauses import HostPauses
 from core.counters import Counters
 from core.errors import StoreAway
 from core.leases import Leases
 from core.links import Links
 from core.outcome import Outcomes
+from core.overview import Days, Overviews
+from core.policies import Policies
+from core.questions import Questions
+from core.reading import TextReader
 from core.runs import Runs
 from core.scheduler import Scheduler
 from core.security.accounts import Accounts
+from core.security.audit import AuditLog
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox, load_secret_key
 from core.served import Served
 from core.settings import Settings
 from core.store import open_store
 from core.sync import OnStep, Sync
+from core.trials import Trials
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
@@ -46,6 +54,7 @@ class Desk:
         self.leases = Leases(self.database)
         self.runs = Runs(self.database)
         self.links = Links(self.companies, self.leases, self.runs, self.box, self.guard)
+        self.policies = Policies(self.companies, self.box)
         self.contents = Contents(self.database)
         self.documents = VectorDocuments(self.database)
         self.served = Served(self.leases, self.contents)
@@ -56,12 +65,32 @@ class Desk:
         self.mirror = Mirror(
             settings.data_dir, settings.chroma_url, self.leases, self.contents, self.documents
         )
+        self.days = Days(self.database)
+        self.overviews = Overviews(settings, self.links, self.leases, self.days)
+        self.audit = AuditLog(self.database)
+        self.configuration = Configuration(self.companies, self.links, self.policies)
         self.follower = MirrorFollower(
             self.database, self.companies, self.links, self.leases, self.mirror
         )
         self.retriever = Retriever(
             settings, self.links, self.leases, self.contents, self.mirror, self.embedder
         )
+
+        self.replier = Replier(self.retriever, self.embedder)
+        self.questions = Questions(self.database, self.links, self.replier)
+        self.trials = Trials(
+            self.database,
+            settings,
+            self.links,
+            self.leases,
+            self.contents,
+            self.policies,
+            self.pauses,
+            self.box,
+            self.guard,
+            self.embedder,
+        )
+        self.reader = TextReader(self.leases, self.contents, self.embedder)
 
     def ensure_admin(self) -> None:
         """Create the first administrator; a generated password is printed, this once."""
@@ -84,6 +113,7 @@ class Desk:
             self.contents,
             GenerationWriter(self.leases, self.contents, self.documents, self.embedder),
             self.embedder,
+            self.policies,
         )
         return Scheduler(
             self.settings,
@@ -94,9 +124,12 @@ class Desk:
             self.contents,
             self.documents,
             sync,
-            Outcomes(self.settings, self.leases, self.runs, self.alerts, self.counters),
+            Outcomes(self.settings, self.leases, self.runs, self.alerts, self.counters, self.days),
             self.alerts,
             self.pauses,
+            self.trials,
+            self.overviews,
+            self.days,
             on_step,
         )
 

@@ -111,6 +111,15 @@ class Leases:
             if (state := self._states.find_one({"_id": link_id})) is not None
         }
 
+    def of_page(self, company_id: str, page_id: str) -> dict[str, Document]:
+        """The states of a page's links, by link id."""
+        found = self._states.find({"page_id": page_id, "company_id": company_id})
+        return {state["_id"]: state for state in found}
+
+    def of_company(self, company_id: str) -> dict[str, Document]:
+        """The states of all the company's links, by link id."""
+        return {state["_id"]: state for state in self._states.find({"company_id": company_id})}
+
     def request(self, link_id: str, run_id: str) -> None:
         """Make the link due now, for the given run; a run under way is finished first."""
         self._states.update_one({"_id": link_id}, {"$set": {"pending_run": run_id}})

@@ -33,7 +33,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class NewLink:
-    """A link as an operator describes it; secrets in the clear."""
+    """A link as an operator describes it; secrets in the clear.
+
+    In an edit the mask (``***``) stands for the secret that is stored.
+    """
 
     name: str
     url: str
@@ -45,6 +48,7 @@ class NewLink:
     sync_interval_minutes: float | None = None
     shrink_threshold: float | None = None
     fetch: FetchOptions = field(default_factory=FetchOptions)
+    redaction: tuple[Mapping[str, str], ...] = ()
 
 
 class Links:
@@ -67,6 +71,10 @@ class Links:
         """The links of all the company's pages."""
         return company_links(self._companies.get(company_id))
 
+    def company_ids(self) -> list[str]:
+        """The companies there are."""
+        return [company["company_id"] for company in self._companies.all()]
+
     def get(self, company_id: str, link_id: str) -> PageLink:
         """One link. Raises NotFound."""
         for link in self.of_company(company_id):
@@ -84,21 +92,7 @@ class Links:
 
         Raises NotFound (page), Conflict (the URL is on one of the channels), InvalidRequest.
         """
-        self._check(new)
-        link = CrmLink(
-            link_id="link-" + secrets.token_hex(8),
-            name=new.name,
-            url=new.url,
-            type=new.type,
-            api_key=self._box.seal(new.api_key) if new.api_key else None,
-            headers=self._sealed(new.headers),
-            description=new.description,
-            is_active=new.is_active,
-            sync_interval_minutes=new.sync_interval_minutes,
-            shrink_threshold=new.shrink_threshold,
-            fetch=replace(new.fetch, params=self._sealed(new.fetch.params)),
-            created_at=datetime.now(UTC),
-        )
+        link = self.draft(new)
 
         def insert(company: Document) -> str:
             page = find_page(company, page_id)
@@ -126,6 +120,87 @@ class Links:
         if new.is_active:
             self._queue(added, Trigger.ADDED)
         return added
+
+    def draft(self, new: NewLink, stored: CrmLink | None = None) -> CrmLink:
+        """The link that ``new`` describes, secrets encrypted, as it would be stored.
+
+        Masked secrets are those of ``stored``. Raises InvalidRequest.
+        """
+        self._check(new)
+        key: str | None = None
+        if new.api_key == MASK:
+            key = stored.api_key if stored else None
+        elif new.api_key:
+            key = self._box.seal(new.api_key)
+        before = stored.fetch.params if stored else {}
+        return CrmLink(
+            link_id=stored.link_id if stored else "link-" + secrets.token_hex(8),
+            name=new.name,
+            url=new.url,
+            type=new.type,
+            api_key=key,
+            headers=self._sealed(new.headers, stored.headers if stored else {}),
+            description=new.description,
+            is_active=new.is_active,
+            sync_interval_minutes=new.sync_interval_minutes,
+            shrink_threshold=new.shrink_threshold,
+            fetch=replace(new.fetch, params=self._sealed(new.fetch.params, before)),
+            redaction=new.redaction,
+            created_at=(stored.created_at if stored else None) or datetime.now(UTC),
+            revision=stored.revision + 1 if stored else 0,
+        )
+
+    def update(
+        self,
+        company_id: str,
+        link_id: str,
+        channels: Sequence[Channel],
+        new: NewLink,
+        *,
+        revision: int,
+        username: str,
+    ) -> PageLink:
+        """Change a link; an active one is synced at once. On new channels it is switched on.
+
+        ``revision`` is that of the link which the editor saw. Raises NotFound, InvalidRequest, and
+        Conflict when somebody changed it meanwhile, or the URL is on one of the channels already.
+        """
+        before = self.get(company_id, link_id)
+
+        def change(company: Document) -> None:
+            page = find_page(company, before.page_id)
+            links = page_links(company_id, page)
+            now = next((x for x in links if x.link.link_id == link_id), None)
+            if now is None:
+                raise NotFound(f"The CRM link {link_id} was deleted meanwhile.", action="Add it.")
+            if now.link.revision != revision:
+                raise Conflict(
+                    f"{now.link.name} was changed by {now.link.edited_by or 'someone'} while you "
+                    "were editing it.",
+                    action="Nothing was saved. Look at the link as it is now, and edit that.",
+                )
+            others = [x for x in links if x.link.link_id != link_id and x.link.url == new.url]
+            taken = [c.value for c in channels if any(c in x.channels for x in others)]
+            if taken:
+                raise Conflict(
+                    f"This URL is already on {' and '.join(taken)} of page {before.page_id}.",
+                    action="Edit that link instead.",
+                )
+            stored = replace(self.draft(new, now.link), edited_by=username)
+            entries = {name: page.get(name) or [] for name in (*LISTS.values(), LEGACY)}
+            for name, listed in entries.items():
+                page[name] = [e for e in listed if _link_id(before.page_id, e) != link_id]
+            for channel in channels:
+                was_on = now.channels.get(channel, new.is_active)
+                page[LISTS[channel]].append(replace(stored, is_active=was_on).to_document())
+
+        self._companies.edit(company_id, change)
+        after = self.get(company_id, link_id)
+        log.info("CRM link changed", page_id=before.page_id, link_id=link_id)
+        self._leases.follow(after)
+        if after.is_active:
+            self._queue(after, Trigger.EDITED)
+        return after
 
     def set_active(
         self,
@@ -237,15 +312,47 @@ class Links:
         except AddressRefused as refused:
             raise InvalidRequest("url", refused.message, action=refused.action) from None
 
-    def _sealed(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Headers or parameters, with the secret ones encrypted."""
-        return {
-            name: self._box.seal(value) if is_secret_header(name, value) else value
-            for name, value in values.items()
-        }
+    def _sealed(self, values: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+        """Headers or parameters, with the secret ones encrypted; masked ones as ``stored``."""
+        sealed = {}
+        for name, value in values.items():
+            if value == MASK and name in stored:
+                sealed[name] = stored[name]
+            else:
+                sealed[name] = self._box.seal(value) if is_secret_header(name, value) else value
+        return sealed
 
     def _opened(self, values: Mapping[str, str]) -> dict[str, str]:
         return {name: self._box.open(value) for name, value in values.items()}
+
+    def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
+        """``new`` with its masked secrets as those of ``draft``, in the clear."""
+        key = new.api_key
+        if key == MASK:
+            key = self._box.open(draft.api_key) if draft.api_key else None
+
+        def opened(values: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+            return {
+                name: self._box.open(stored[name]) if value == MASK and name in stored else value
+                for name, value in values.items()
+            }
+
+        params = opened(new.fetch.params, draft.fetch.params)
+        return replace(
+            new,
+            api_key=key,
+            headers=opened(new.headers, draft.headers),
+            fetch=replace(new.fetch, params=params),
+        )
+
+    def has_other_secrets(self, link: CrmLink, new: NewLink) -> bool:
+        """Whether ``new`` brings a secret that is not the stored one; masks bring none."""
+        key = self._box.open(link.api_key) if link.api_key else None
+        pairs = [(key, new.api_key)] if new.api_key else []
+        for stored, fresh in ((link.headers, new.headers), (link.fetch.params, new.fetch.params)):
+            opened = self._opened(stored)
+            pairs += [(opened.get(name), v) for name, v in fresh.items() if name in stored]
+        return any(fresh not in (MASK, was) for was, fresh in pairs)
 
     def _same_source(self, link: CrmLink, new: NewLink) -> bool:
         key = self._box.open(link.api_key) if link.api_key else None
@@ -293,6 +400,45 @@ def page_links(company_id: str, page: Document) -> list[PageLink]:
                 company_id, page["page_id"], page["page_name"], kept, on, name == LEGACY
             )
     return list(links.values())
+
+
+def unsaved(new: NewLink, page_id: str, channels: Mapping[Channel, bool]) -> PageLink:
+    """The link that ``new`` describes, to be looked at only: its secrets are not encrypted."""
+    link = CrmLink(
+        link_id="",
+        name=new.name,
+        url=new.url,
+        type=new.type,
+        api_key=new.api_key,
+        headers=new.headers,
+        description=new.description,
+        sync_interval_minutes=new.sync_interval_minutes,
+        shrink_threshold=new.shrink_threshold,
+        fetch=new.fetch,
+        redaction=new.redaction,
+    )
+    return PageLink("", page_id, "", link, dict(channels))
+
+
+def link_facts(link: PageLink) -> dict[str, Any]:
+    """What the audit log and the configuration say of a link: everything but its secrets."""
+    own = link.link
+    fetch = own.fetch.to_document()
+    return {
+        "page_id": link.page_id,
+        "name": own.name,
+        "url": own.url,
+        "type": own.type.value,
+        "channels": {channel.value: active for channel, active in link.channels.items()},
+        "description": own.description,
+        "api_key": MASK if own.api_key else None,
+        "headers": public_headers(own),
+        "sync_interval_minutes": own.sync_interval_minutes,
+        "shrink_threshold": own.shrink_threshold,
+        **fetch,
+        "params": masked(own.fetch.params),
+        "redaction": [dict(rule) for rule in own.redaction],
+    }
 
 
 def public_headers(link: CrmLink) -> dict[str, str]:

@@ -113,6 +113,7 @@ class Trigger(StrEnum):
     """What started a run."""
 
     ADDED = "added"
+    EDITED = "edited"
     MANUAL = "manual"
     APPROVED = "approved"
     SWITCHED_ON = "switched_on"
@@ -154,7 +155,12 @@ class CrmLink:
     shrink_threshold: float | None = None
     """The least share of the served records that may come back without a person's word."""
     fetch: FetchOptions = FetchOptions()
+    redaction: tuple[Mapping[str, str], ...] = ()
+    """Redaction rules (see core.text.redact), each ``{path, action}``."""
     created_at: datetime | None = None
+    revision: int = 0
+    """Raised by each edit, so that an edit of something older is noticed."""
+    edited_by: str | None = None
 
     @classmethod
     def from_document(cls, page_id: str, document: Mapping[str, Any]) -> CrmLink:
@@ -173,7 +179,10 @@ class CrmLink:
             sync_interval_minutes=document.get("sync_interval_minutes"),
             shrink_threshold=document.get("shrink_threshold"),
             fetch=FetchOptions.from_document(document.get("fetch")),
+            redaction=tuple(document.get("redaction") or ()),
             created_at=document.get("created_at"),
+            revision=int(document.get("revision") or 0),
+            edited_by=document.get("edited_by"),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -190,7 +199,10 @@ class CrmLink:
             "sync_interval_minutes": self.sync_interval_minutes,
             "shrink_threshold": self.shrink_threshold,
             "fetch": self.fetch.to_document(),
+            "redaction": [dict(rule) for rule in self.redaction],
             "created_at": self.created_at or datetime.now(UTC),
+            "revision": self.revision,
+            "edited_by": self.edited_by,
         }
 
 
@@ -236,6 +248,8 @@ class Record:
     pattern: str
     lines: tuple[str, ...]
     at: tuple[tuple[int, int], ...]
+    raw: str = field(default="", compare=False)
+    """Its JSON, as it was sent but for what was redacted; empty for plain text."""
 
     def positioned(self, text: str) -> str:
         """``text``, made of this record's lines, as it stands in the flattened text."""

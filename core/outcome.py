@@ -24,6 +24,7 @@ from core.errors import (
 )
 from core.leases import Lease, Leases
 from core.models import PageLink, RunState
+from core.overview import Days
 from core.runs import Runs
 from core.settings import Settings
 from core.sync import Result
@@ -51,12 +52,14 @@ class Outcomes:
         runs: Runs,
         alerts: Alerts,
         counters: Counters,
+        days: Days,
     ) -> None:
         self._settings = settings
         self._leases = leases
         self._runs = runs
         self._alerts = alerts
         self._counters = counters
+        self._days = days
 
     def succeeded(self, ending: Ending, result: Result) -> bool:
         """The run went well: True."""
@@ -169,6 +172,7 @@ class Outcomes:
             retry_at=retry_at,
         )
         self._counters.add_run(state, ending.seconds, counts or {})
+        self._days.add_run(ending.link.company_id, state)
 
     def next_regular(self, link: PageLink) -> float:
         """When the link is due by its interval, in seconds since 1970."""

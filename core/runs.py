@@ -80,20 +80,31 @@ class Runs:
         page_id: str | None = None,
         link_id: str | None = None,
         state: RunState | None = None,
+        trigger: Trigger | None = None,
+        since: float | None = None,
         before: float | None = None,
         limit: int = 50,
     ) -> list[Document]:
-        """Runs, newest first; ``before`` (seconds since 1970) pages on."""
-        query: dict[str, Any] = {"company_id": company_id}
-        if page_id:
-            query["page_id"] = page_id
-        if link_id:
-            query["link_id"] = link_id
-        if state:
-            query["state"] = state.value
-        if before is not None:
-            query["queued_at"] = {"$lt": before}
+        """Runs, newest first, queued from ``since`` on and before ``before`` (seconds since 1970).
+
+        ``before`` pages on.
+        """
+        query = _query(company_id, page_id, link_id, state, trigger, since, before)
         return list(self._runs.find(query).sort("queued_at", -1).limit(limit))
+
+    def count(
+        self,
+        company_id: str,
+        *,
+        page_id: str | None = None,
+        link_id: str | None = None,
+        state: RunState | None = None,
+        trigger: Trigger | None = None,
+        since: float | None = None,
+    ) -> int:
+        """How many runs were queued from ``since`` on."""
+        query = _query(company_id, page_id, link_id, state, trigger, since, None)
+        return self._runs.count_documents(query)
 
     def latest(self, link_id: str) -> Document | None:
         """The link's newest run."""
@@ -260,3 +271,20 @@ class Runs:
         limit = time.time() - keep_seconds
         query = {"queued_at": {"$lt": limit}, "state": {"$nin": list(OPEN_STATES)}}
         return self._runs.delete_many(query).deleted_count
+
+
+def _query(
+    company_id: str,
+    page_id: str | None,
+    link_id: str | None,
+    state: RunState | None,
+    trigger: Trigger | None,
+    since: float | None,
+    before: float | None,
+) -> dict[str, Any]:
+    query: dict[str, Any] = {"company_id": company_id}
+    exact = {"page_id": page_id, "link_id": link_id, "state": state, "trigger": trigger}
+    query |= {name: str(value) for name, value in exact.items() if value}
+    times = {"$gte": since, "$lt": before}
+    bounds = {operator: value for operator, value in times.items() if value is not None}
+    return query | ({"queued_at": bounds} if bounds else {})

@@ -27,16 +27,19 @@ from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
 from core.models import Trigger
 from core.outcome import Ending, Outcomes
+from core.overview import Days, Overviews
 from core.runs import Runs
 from core.settings import Settings
 from core.store import Database, Document
 from core.sync import OnStep, Sync
+from core.trials import Trials
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
 
 # A scheduler that has not been heard of for this long is taken for dead.
 SILENT_SECONDS = 15.0
 KEEP_RUNS_SECONDS = 30 * 24 * 3600.0
+TRIAL_WORKERS = 2
 
 log = structlog.get_logger()
 
@@ -57,6 +60,9 @@ class Scheduler:
         outcomes: Outcomes,
         alerts: Alerts,
         pauses: HostPauses,
+        trials: Trials,
+        overviews: Overviews,
+        days: Days,
         on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -71,6 +77,12 @@ class Scheduler:
         self._alerts = alerts
         self._outcomes = outcomes
         self._pauses = pauses
+        self._trials = trials
+        self._overviews = overviews
+        self._days = days
+        # Someone waits for a trial in front of a page: syncs must not keep it from starting.
+        self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS, thread_name_prefix="trial")
+        self._trying: list[Future[None]] = []
         self._on_step = on_step
         self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
         self._busy: dict[str, Future[bool]] = {}
@@ -93,6 +105,7 @@ class Scheduler:
         for watch in list(self._watches):
             watch.cut(SchedulerStopped("The scheduler was stopped.", action="Nothing to do."))
         self._pool.shutdown()
+        self._trial_pool.shutdown(wait=False, cancel_futures=True)
         self._beats.delete_many({"_id": self.name})
         log.info("Scheduler stopped", scheduler=self.name)
 
@@ -120,6 +133,8 @@ class Scheduler:
         heartbeat.every(2).seconds.do(_guarded(self._beat))
         heartbeat.every(2).seconds.do(_guarded(self._tidy))
         heartbeat.every(1).seconds.do(_guarded(self._alerts.send_due))
+        heartbeat.every(1).seconds.do(_guarded(self._try_links))
+        heartbeat.every(1).minutes.do(_guarded(self._overviews.sample_freshness))
         heartbeat.every(1).minutes.do(_guarded(self._links.reconcile))
         heartbeat.every(1).minutes.do(_guarded(self._leases.heal_clock))
         heartbeat.every(1).hours.do(_guarded(self._prune))
@@ -134,6 +149,11 @@ class Scheduler:
             lease = self._leases.claim(link_id, self.name)
             if lease is not None:
                 self._busy[f"{link_id}#{lease.fence}"] = self._pool.submit(self._work, lease)
+
+    def _try_links(self) -> None:
+        self._trying = [future for future in self._trying if not future.done()]
+        while len(self._trying) < TRIAL_WORKERS and (trial := self._trials.claim()):
+            self._trying.append(self._trial_pool.submit(self._trials.carry_out, trial))
 
     def _work(self, lease: Lease) -> bool:
         """Sync a claimed link; True unless the run failed. Never raises."""
@@ -233,6 +253,8 @@ class Scheduler:
     def _prune(self) -> None:
         self._runs.prune(keep_seconds=KEEP_RUNS_SECONDS)
         self._pauses.prune()
+        self._trials.prune()
+        self._days.prune()
 
 
 def heartbeats(database: Database) -> list[Document]:

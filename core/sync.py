@@ -7,6 +7,7 @@ a run that died has written is undone by the next one.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from core.connectors.pauses import HostPauses
 from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record, RunState, Trigger
+from core.policies import Policies
 from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
@@ -33,6 +35,7 @@ from core.text.increment import (
     identity_field,
     latest_cursor,
 )
+from core.text.redact import Policy, in_words
 from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
 from core.vectors.generation import GenerationWriter
@@ -88,6 +91,7 @@ class Sync:
         contents: Contents,
         writer: GenerationWriter,
         embedder: Embedder,
+        policies: Policies,
     ) -> None:
         self._settings = settings
         self._box = box
@@ -98,6 +102,7 @@ class Sync:
         self._contents = contents
         self._writer = writer
         self._embedder = embedder
+        self._policies = policies
 
     def run(
         self,
@@ -123,6 +128,11 @@ class Sync:
         self._say(run_id, f"Starting CRM data fetch for page {link.page_id}")
         step("fetch")
         state = lease.state
+        policy = self._policies.of(link)
+        # What the CRM said of the answer before holds only if it would be treated alike.
+        made_of = _made_of(link, policy)
+        if state.get("made_of") != made_of:
+            state = {**state, "etag": None, "last_modified": None, "cursor": None}
         if state.get("unclean"):
             self._writer.clean_up(lease, state["live_generation"])
         served = self._served_for_increment(link, state, trigger)
@@ -133,6 +143,7 @@ class Sync:
         facts: dict[str, Any] = {
             "etag": fetched.validators.etag,
             "last_modified": fetched.validators.last_modified,
+            "made_of": made_of,
         }
         if fetched.answer is None:
             self._say(run_id, "The CRM says that nothing has changed (304)")
@@ -141,8 +152,9 @@ class Sync:
 
         step("flatten")
         options = link.link.fetch
+        answer, redactions = self._policies.apply(policy, fetched.answer, watch.check)
         flattened = flatten(
-            fetched.answer,
+            answer,
             selector=options.records,
             id_field=options.id_field
             or (
@@ -167,6 +179,9 @@ class Sync:
             self._say(run_id, _found(flattened, fetched))
             self._guard_shrinking(link, flattened, lease)
         counts |= {"lines": flattened.total_lines, "records": flattened.record_count}
+        counts["redacted"] = sum(redactions.done.values())
+        if redactions.done:
+            self._say(run_id, "Redacted before storing: " + in_words(redactions.done))
         text_hash = hashlib.sha256("\n".join(flattened.lines()).encode()).hexdigest()
         same = (state["text_hash"], state["model"]) == (text_hash, self._embedder.model_name)
         if state["live_generation"] and same and not state["writing"]:
@@ -188,7 +203,13 @@ class Sync:
         step("publish")
         self._writer.outdate(lease, plan, watch.check)
         on_step("outdated")
-        self._writer.list_contents(lease, plan, watch.check)
+        kept_facts = {
+            "run_id": run_id,
+            "records": flattened.record_count,
+            "lines": flattened.total_lines,
+            "redacted": dict(redactions.done),
+        }
+        self._writer.list_contents(lease, plan, watch.check, kept_facts)
         on_step("listed")
         watch.check()
         documents = sum(len(own) for own in plan.chunks)
@@ -198,6 +219,8 @@ class Sync:
             "records": flattened.record_count,
             "total_lines": flattened.total_lines,
             "records_at": flattened.records_at,
+            "redacted": dict(redactions.done),
+            "personal": dict(redactions.found),
             "writing": False,
             "unclean": True,
             "accepted_records": None,
@@ -274,7 +297,7 @@ class Sync:
             return None
         if time.time() - (state.get("full_at") or 0.0) > options.full_every_hours * 3600:
             return None
-        entries = list(self._contents.read(link.link.link_id, live))
+        entries = list(self._contents.read(link.link.link_id, live, with_raw=True))
         fits = can_take_increments((entry.record for entry in entries), state["records_at"])
         return entries if fits else None
 
@@ -321,6 +344,13 @@ class Sync:
     def _say(self, run_id: str, text: str, level: str = "info") -> None:
         getattr(log, level)(text, run_id=run_id)
         self._runs.line(run_id, level, text)
+
+
+def _made_of(link: PageLink, policy: Policy) -> str:
+    """Stands for everything of the link and of the policy that an answer's text depends on."""
+    own = link.link
+    parts = [own.url, own.api_key, dict(own.headers), own.fetch.to_document(), str(policy)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _found(flattened: Flattened, fetched: Fetched) -> str:

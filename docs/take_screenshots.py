@@ -16,7 +16,7 @@ SCREENS = {
     "links": "/",
     "sync-logs": "/logs",
     "crm-text": "/crm_text",
-    "search": "/search?channel=messenger",
+    "ask": "x",
     "pages": "/companies",
 }
 

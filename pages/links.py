@@ -1,237 +1,185 @@
-"""Links: which CRM links feed a page's channel; add, switch, delete, sync."""
+"""Links: which CRM links feed a page's channel; switch, sync, delete, one or many."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import streamlit as st
-from pydantic import ValidationError
 
-from core.api.schemas import NewLinkBody
-from core.api.views import sync_status
+from core.acting import Acting
+from core.desk import Desk
 from core.errors import DeskError
 from core.leases import NEVER
 from core.links import public_headers
 from core.models import Channel, PageLink
-from core.security.accounts import Role
+from core.status import STATUSES, sync_status
 from core.store import Document
-from pages.pickers import CHANNEL_NAMES, pick_channel, pick_page
-from pages.session import ago, may_change, plain, show_error, signed_in
+from pages.link_actions import (
+    ask_before_deleting,
+    ask_before_switching_off,
+    sync_links,
+)
+from pages.looks import LOOKS, show_moment, show_status
+from pages.pickers import ALL, CHANNEL_NAMES, pick, pick_channel, pick_page, write_filter
+from pages.session import ago, live, may_operate, plain, reading, say_later, signed_in, visible
 
 PER_PAGE = 20
-LOOKS: dict[str, tuple[str, Any, str]] = {
-    "serving": ("Serving", "green", ":material/check_circle:"),
-    "syncing": ("Syncing", "blue", ":material/sync:"),
-    "waiting": ("Not synced yet", "gray", ":material/hourglass_empty:"),
-    "stale": ("Stale", "orange", ":material/schedule:"),
-    "held": ("Held: needs a person", "orange", ":material/front_hand:"),
-    "retrying": ("Failed, will retry", "orange", ":material/replay:"),
-    "failing": ("Failing", "red", ":material/error:"),
-    "off": ("Off", "gray", ":material/toggle_off:"),
-}
-
-desk, user = signed_in()
+WIDTHS = [0.35, 3.2, 1.5, 1.4, 1.6, 1.9, 1.4]
 
 
-@st.dialog("Add a CRM link")
-def add_link(page_id: str, channel: Channel) -> None:
-    signed_in()
-    with st.form("add-link", border=False):
-        name = st.text_input("Name", placeholder="Shopify customers")
-        url = st.text_input("URL", placeholder="https://crm.example.com/api/customers")
-        channels = st.multiselect(
-            "Channels", list(Channel), default=[channel], format_func=lambda c: CHANNEL_NAMES[c]
-        )
-        api_key = st.text_input(
-            "API key", type="password", help="Sent as Authorization: Bearer. Never shown again."
-        )
-        headers = st.text_area(
-            "Headers",
-            placeholder="X-Api-Key: …",
-            help="One a line, name: value. Secrets are hidden.",
-        )
-        description = st.text_input("Description")
-        with st.expander("How to ask, and where the records are"):
-            params = st.text_area(
-                "Query parameters", placeholder="status=active", help="One a line, name=value."
-            )
-            records = st.text_input(
-                "Records", placeholder="$.data.customers[*]", help="A JSONPath; else it is found."
-            )
-            id_field = st.text_input(
-                "ID field", placeholder="id", help="What tells records apart; else it is found."
-            )
-            pagination = st.text_input(
-                "Pagination",
-                placeholder='{"type": "cursor", "cursor_path": "$.next", "cursor_param": "after"}',
-                help="JSON, as the REST API takes it; else it is found.",
-            )
-            threshold = st.slider(
-                "Hold an answer with fewer records than", 0, 100, 50, format="%d %%"
-            )
-        is_active = st.toggle("Active", value=True)
-        if not st.form_submit_button("Add link", type="primary"):
-            return
-    try:
-        body = NewLinkBody.model_validate(
-            {
-                "page_id": page_id,
-                "channels": [c.value for c in channels],
-                "name": name,
-                "url": url,
-                "api_key": api_key or None,
-                "headers": _parse_pairs(headers, ":", "Headers"),
-                "params": _parse_pairs(params, "=", "Query parameters"),
-                "records": records or None,
-                "id_field": id_field or None,
-                "pagination": json.loads(pagination) if pagination.strip() else None,
-                "shrink_threshold": threshold / 100,
-                "description": description,
-                "is_active": is_active,
-            }
-        )
-        desk.links.add(user.company_id, page_id, body.channels, body.to_new_link())
-    except ValidationError as error:
-        for item in error.errors():
-            field = str(item["loc"][0]).replace("_", " ").capitalize() if item["loc"] else "Link"
-            st.error(plain(f"{field}: {item['msg'].removeprefix('Value error, ')}"))
-    except json.JSONDecodeError as error:
-        st.error(plain(f"Pagination: not valid JSON: {error}"))
-    except ValueError as error:
-        st.error(plain(str(error)))
-    except DeskError as error:
-        show_error(error)
-    else:
-        st.toast("CRM link added successfully", icon=":material/check:")
-        st.rerun()
+def toggle_key(row: str, channel: Channel, *, active: bool) -> str:
+    """The key of a row's toggle: another one whenever the stored value changed elsewhere.
+
+    A browser that has not heard of that change yet may still send the old value, which under the
+    same key would count as a click.
+    """
+    name = f"on-{row}-{channel.value}"
+    told, number = st.session_state.get(f"told-{name}", (active, 0))
+    if told != active:
+        number += 1
+    st.session_state[f"told-{name}"] = (active, number)
+    return f"{name}-{number}"
 
 
-def _parse_pairs(text: str, separator: str, field: str) -> dict[str, str]:
-    pairs = {}
-    for line in filter(str.strip, text.splitlines()):
-        name, found, value = line.partition(separator)
-        if not found:
-            raise ValueError(f"{field}: “{name.strip()}” has no “{separator}” in it.")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-@st.dialog("Delete this CRM link?")
-def delete_link(link: PageLink, documents: int) -> None:
-    signed_in()
-    st.write(f"**{plain(link.link.name)}**")
-    st.text(link.link.url)
-    channels = st.multiselect(
-        "From", list(link.channels), default=list(link.channels), format_func=CHANNEL_NAMES.get
-    )
-    if set(channels) == set(link.channels):
-        st.warning(f"Its {documents} documents are removed; the bot no longer answers from them.")
-    left, right = st.columns(2)
-    if left.button("Delete", type="primary", width="stretch", disabled=not channels):
-        try:
-            desk.links.delete(user.company_id, link.page_id, link.link.url, channels)
-        except DeskError as error:
-            show_error(error)
-            return
-        st.toast("CRM link deleted successfully", icon=":material/check:")
-        st.rerun()
-    if right.button("Keep it", width="stretch"):
-        st.rerun()
-
-
-def switch(link: PageLink, channel: Channel, key: str) -> None:
+def switch(link: PageLink, channel: Channel, row: str, key: str) -> None:
     """Called as a row's toggle is clicked."""
-    _, someone = signed_in()
-    if not may_change(someone):
+    acting = signed_in()
+    told = f"told-on-{row}-{channel.value}"
+    number = st.session_state[told][1]
+    if not st.session_state[key]:
+        # What it takes away is shown first; meanwhile the toggle stands as before.
+        st.session_state[told] = (True, number + 1)
+        st.session_state["to-switch-off"] = ([link.link.link_id], [channel])
         return
+    st.session_state[told] = (True, number)
     try:
-        desk.links.set_active(
-            someone.company_id, link.page_id, link.link.url, [channel], st.session_state[key]
-        )
+        acting.set_link_active(link.page_id, link.link.url, [channel], True)
+        say_later(f"{link.link.name} is on for {CHANNEL_NAMES[channel]}")
     except DeskError as error:
-        st.session_state["links-error"] = str(error)
+        say_later(str(error), is_error=True)
 
 
-def sync_now(link: PageLink) -> None:
+def sync_one(link_id: str) -> None:
     """Called as a row's sync button is clicked."""
-    _, someone = signed_in()
+    sync_links([link_id])
+
+
+def cancel(run_id: str) -> None:
+    """Called as a row's cancel button is clicked."""
     try:
-        someone.require(Role.OPERATOR)
-        desk.links.sync_now(someone.company_id, link.link.link_id)
+        signed_in().cancel_run(run_id)
+        say_later("The run is being cancelled")
     except DeskError as error:
-        st.session_state["links-error"] = str(error)
+        say_later(str(error), is_error=True)
 
 
-def show_link(link: PageLink, state: Document) -> None:
-    """One row."""
+def choose(link_id: str, key: str) -> None:
+    """Called as something of a row's menu is chosen."""
+    chosen = st.session_state[key]
+    if chosen == "Delete":
+        st.session_state["to-delete"] = [link_id]
+    elif chosen:
+        st.session_state["to-open"] = (chosen, link_id)
+
+
+def pick_key(link: PageLink) -> str:
+    """The key of a row's checkbox."""
+    number, _ = st.session_state.get("picks", (0, False))
+    return f"pick-{number}-{link.link.link_id}-{link.legacy}"
+
+
+def pick_all(is_picked: bool) -> None:
+    """Called as all rows are to be selected, or none."""
+    # Fresh checkboxes: what browsers still send of the ones before means nothing any more.
+    number, _ = st.session_state.get("picks", (0, False))
+    st.session_state["picks"] = (number + 1, is_picked)
+
+
+def show_link(acting: Acting, desk: Desk, link: PageLink, state: Document, *, page: bool) -> None:
+    """One row; ``page`` says that the page's name is shown too."""
     own = link.link
-    label, color, icon = LOOKS[sync_status(desk, link, state)]
+    row = f"{own.link_id}-{link.legacy}"
+    may_change = may_operate(acting)
     with st.container(border=True):
-        head, actions = st.columns([4, 5], vertical_alignment="center")
-        with head:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{plain(own.name)}**", width="content")
-                st.badge(label, color=color, icon=icon)
-                if link.legacy:
-                    st.badge("Legacy", color="gray")
-            st.text(own.url)
-            if own.description:
-                st.caption(plain(own.description))
-        with actions, st.container(horizontal=True, horizontal_alignment="right"):
+        cells = st.columns(WIDTHS, vertical_alignment="center")
+        cells[0].checkbox(
+            f"Select {plain(own.name)}",
+            value=st.session_state.get("picks", (0, False))[1],
+            key=pick_key(link),
+            label_visibility="collapsed",
+        )
+        with cells[1]:
+            st.markdown(f"**{plain(own.name)}**")
+            st.text(visible(own.url))
+            about = [f"{link.page_name} ({link.page_id})"] if page else []
+            about += [own.description] if own.description else []
+            if about:
+                st.caption(plain(" · ".join(about)))
+        with cells[2]:
+            show_status(sync_status(link, state, desk.settings))
+            kind = f"{own.type.value.upper()} · legacy" if link.legacy else own.type.value.upper()
+            st.caption(kind, help=_secrets_in_words(link))
+        records, documents = state.get("records", 0), state.get("documents", 0)
+        cells[3].caption(f"{records:,} records in {documents:,} documents")
+        with cells[4]:
+            synced, due_at = state.get("last_success_at"), state.get("due_at") or NEVER
+            show_moment(f"synced {ago(synced)}", synced)
+            if link.is_active and due_at < NEVER and not state.get("lease_holder"):
+                show_moment(f"next sync {ago(due_at)}" if due_at > 0 else "due", due_at)
+        with cells[5]:
             for name, active in link.channels.items():
-                key = f"on-{own.link_id}-{name.value}-{link.legacy}"
-                # The stored value wins over what this browser showed last.
-                st.session_state[key] = active
+                key = toggle_key(row, name, active=active)
                 st.toggle(
                     CHANNEL_NAMES[name],
+                    value=active,
                     key=key,
                     on_change=switch,
-                    args=(link, name, key),
-                    disabled=not may_change(user),
+                    args=(link, name, row, key),
+                    disabled=not may_change,
                 )
+        with cells[6]:
             st.button(
                 "Sync now",
-                key=f"sync-{own.link_id}-{link.legacy}",
+                key=f"sync-{row}",
                 icon=":material/sync:",
-                on_click=sync_now,
-                args=(link,),
-                disabled=not may_change(user) or not link.is_active,
+                width="stretch",
+                on_click=sync_one,
+                args=(own.link_id,),
+                disabled=not may_change or not link.is_active,
             )
-            if st.button(
-                "Delete",
-                key=f"delete-{own.link_id}-{link.legacy}",
-                icon=":material/delete:",
-                disabled=not may_change(user),
-            ):
-                st.session_state["deleting"] = (link, state.get("documents", 0))
-                st.rerun()
-        show_state(link, state)
+            st.menu_button(
+                "More",
+                ["Edit", "CRM text", "Sync logs", "Delete"] if may_change else ["CRM text"],
+                key=f"more-{row}",
+                width="stretch",
+                on_click=choose,
+                args=(own.link_id, f"more-{row}"),
+            )
+        show_problem(link, state)
+        show_progress(desk, link, state, may_change=may_change)
 
 
-def show_state(link: PageLink, state: Document) -> None:
-    """What a row says about the link's sync."""
-    due_at = state.get("due_at") or NEVER
-    facts = [
-        f"{state.get('records', 0)} records in {state.get('documents', 0)} documents",
-        f"synced {ago(state.get('last_success_at'))}",
-    ]
-    if link.is_active and due_at < NEVER and not state.get("lease_holder"):
-        facts.append(f"next sync {ago(due_at)}" if due_at > 0 else "due")
-    if link.link.api_key:
-        facts.append("API key stored")
+def _secrets_in_words(link: PageLink) -> str | None:
+    facts = ["API key stored"] if link.link.api_key else []
     facts += [f"{name}: {value}" for name, value in public_headers(link.link).items()]
-    st.caption(plain(" · ".join(facts)))
+    return plain(" · ".join(facts)) or None
+
+
+def show_problem(link: PageLink, state: Document) -> None:
+    """Why the link's last sync failed, and what to do."""
     error = state.get("last_error")
-    if error and link.is_active:
-        st.warning(plain(f"{error['message']} {error['action']}"), icon=":material/error:")
-        if error["kind"] == "shrink":
-            st.page_link(
-                "logs.py",
-                label="Approve or reject it in the sync logs",
-                icon=":material/front_hand:",
-                query_params={"log_page": link.page_id, "state": "held"},
-            )
+    if not error or not link.is_active:
+        return
+    st.warning(plain(f"{error['message']} {error['action']}"), icon=":material/error:")
+    if error["kind"] == "shrink":
+        st.page_link(
+            "logs.py",
+            label="Approve or reject it in the sync logs",
+            icon=":material/front_hand:",
+            query_params={"log_link": link.link.link_id, "state": "held"},
+        )
+
+
+def show_progress(desk: Desk, link: PageLink, state: Document, *, may_change: bool) -> None:
+    """How the link's sync under way is getting on: step, progress, the last line of its log."""
     if not state.get("lease_holder") and not state.get("pending_run"):
         return
     run = desk.runs.latest(link.link.link_id)
@@ -241,16 +189,65 @@ def show_state(link: PageLink, state: Document) -> None:
     share = progress["done"] / progress["total"] if progress and progress["total"] else 0.0
     counted = f" {progress['done']} of {progress['total']}" if progress else ""
     waiting = "waiting for the scheduler" if run["state"] == "queued" else run["step"] or "starting"
-    st.progress(share, text=f"Sync: {waiting}{counted}")
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    left.progress(min(1.0, share), text=f"Sync: {waiting}{counted}")
+    if run["lines"]:
+        left.caption(plain(run["lines"][-1]["text"]))
+    right.button(
+        "Cancel",
+        key=f"cancel-{run['_id']}",
+        icon=":material/cancel:",
+        on_click=cancel,
+        args=(run["_id"],),
+        disabled=not may_change or run["cancel_requested"],
+    )
 
 
-@st.fragment(run_every=2.0)
-def show_links(page_id: str, channel: Channel | None) -> None:
+def show_bulk(acting: Acting, links: list[PageLink]) -> None:
+    """What can be done with the selected links."""
+    usually = st.session_state.get("picks", (0, False))[1]
+    chosen = [link for link in links if st.session_state.get(pick_key(link), usually)]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{len(chosen)} selected" if chosen else f"{len(links)} shown", width="content")
+        st.button("Select all shown", on_click=pick_all, args=(True,), type="tertiary")
+        if not chosen:
+            return
+        ids = [link.link.link_id for link in chosen]
+        st.button("Clear", on_click=pick_all, args=(False,), type="tertiary")
+        if not may_operate(acting):
+            return
+        if st.button("Sync selected", icon=":material/sync:"):
+            sync_links(ids)
+        if st.button("Switch on", icon=":material/toggle_on:"):
+            switch_on(acting, chosen)
+        if st.button("Switch off", icon=":material/toggle_off:"):
+            st.session_state["to-switch-off"] = (ids, list(Channel))
+        if st.button("Delete selected", icon=":material/delete:"):
+            st.session_state["to-delete"] = ids
+
+
+def switch_on(acting: Acting, links: list[PageLink]) -> None:
+    """Switch links on, on all the channels they are on."""
+    done = 0
+    for link in links:
+        try:
+            acting.set_link_active(link.page_id, link.link.url, list(link.channels), True)
+            done += 1
+        except DeskError as error:
+            say_later(str(error), is_error=True)
+    say_later(f"{done} links are on")
+    st.rerun()
+
+
+@live(2.0)
+def show_links(page_id: str, channel: Channel | None, status: str, needle: str) -> None:
     """The rows; asks the store again every two seconds."""
-    _, someone = signed_in()
-    if problem := st.session_state.pop("links-error", None):
-        st.error(plain(problem), icon=":material/error:")
-    links = desk.links.of_page(someone.company_id, page_id)
+    acting, desk = reading()
+    company_id = acting.user.company_id
+    if page_id == ALL:
+        links = desk.links.of_company(company_id)
+    else:
+        links = desk.links.of_page(company_id, page_id)
     if channel:
         links = [link for link in links if channel in link.channels]
     if not links:
@@ -260,32 +257,84 @@ def show_links(page_id: str, channel: Channel | None) -> None:
             icon=":material/info:",
         )
         return
+    states: dict[str, Document] = {}
     active = sum(link.is_active for link in links)
-    st.caption(f"{len(links)} links, {active} active")
+    total = len(links)
+    if needle:
+        wanted = needle.casefold()
+        links = [x for x in links if wanted in f"{x.link.name} {x.link.url}".casefold()]
+    if status != ALL:
+        states = desk.leases.of_company(company_id)
+        links = [
+            x
+            for x in links
+            if sync_status(x, states.get(x.link.link_id, {}), desk.settings) == status
+        ]
+    st.caption(
+        f"{total:,} links, {active:,} active"
+        + (f", {len(links):,} match" if links != total and (needle or status != ALL) else "")
+    )
+    if not links:
+        st.info("No link matches the filter.", icon=":material/filter_alt_off:")
+        return
     number = 1
     if len(links) > PER_PAGE:
-        number = st.pagination(-(-len(links) // PER_PAGE), key="links-page")
+        number = st.pagination(
+            -(-len(links) // PER_PAGE), key="links-page", persist_state="session"
+        )
     shown = links[(number - 1) * PER_PAGE : number * PER_PAGE]
-    states = desk.leases.states([link.link.link_id for link in shown])
+    if not states:
+        states = desk.leases.states([link.link.link_id for link in shown])
+    show_bulk(acting, shown)
     for link in shown:
-        show_link(link, states.get(link.link.link_id, {}))
+        show_link(acting, desk, link, states.get(link.link.link_id, {}), page=page_id == ALL)
+    if any(name in st.session_state for name in ("to-open", "to-delete", "to-switch-off", "said")):
+        # Dialogs, messages and other pages belong to the whole page, not to this part of it.
+        st.rerun()
 
 
-st.title("CRM links")
-left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
-with left:
-    chosen_page = pick_page(desk, user)
-with middle:
-    chosen_channel = pick_channel(all_channels=True)
+def open_chosen() -> None:
+    """Go where a row's menu leads."""
+    where, link_id = st.session_state.pop("to-open")
+    link = signed_in().reading.links.get(signed_in().user.company_id, link_id)
+    if where == "Edit":
+        st.switch_page("link_form.py", query_params={"edit": link_id})
+    elif where == "CRM text":
+        st.switch_page("crm_text.py", query_params={"page": link.page_id, "link": link_id})
+    elif where == "Sync logs":
+        st.switch_page("logs.py", query_params={"log_link": link_id})
+
+
+user, _ = reading()
+if "to-open" in st.session_state:
+    open_chosen()
+left, right = st.columns([4, 1], vertical_alignment="bottom")
+left.title("CRM links")
 with right:
-    if st.button(
+    add = st.button(
         "Add CRM link",
         type="primary",
         icon=":material/add:",
         width="stretch",
-        disabled=not may_change(user),
-    ):
-        add_link(chosen_page, chosen_channel or Channel.MESSENGER)
-if deleting := st.session_state.pop("deleting", None):
-    delete_link(*deleting)
-show_links(chosen_page, chosen_channel)
+        disabled=not may_operate(user),
+    )
+first, second, third, fourth = st.columns([2, 2, 1.5, 2], vertical_alignment="bottom")
+with first:
+    chosen_page = pick_page(user, all_pages=True)
+with second:
+    chosen_channel = pick_channel(all_channels=True)
+with third:
+    words = {name: LOOKS[name][0] for name in STATUSES}
+    chosen_status = pick("Status", {ALL: "Any status"} | words, key="status")
+with fourth:
+    chosen_needle = write_filter("Name or address", key="find", placeholder="Filter")
+if add:
+    query = {} if chosen_page == ALL else {"page": chosen_page}
+    if chosen_channel:
+        query["channel"] = chosen_channel.value
+    st.switch_page("link_form.py", query_params=query)
+if to_delete := st.session_state.pop("to-delete", None):
+    ask_before_deleting(to_delete)
+elif to_switch_off := st.session_state.pop("to-switch-off", None):
+    ask_before_switching_off(*to_switch_off)
+show_links(chosen_page, chosen_channel, chosen_status, chosen_needle)

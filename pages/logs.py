@@ -1,122 +1,82 @@
-"""Sync logs: what ran, what failed and why, and when it is tried again."""
+"""Sync logs: what ran, what failed and why, when it is tried again, and what waits for a person."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+import time
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.api.views import duration
-from core.errors import DeskError
-from core.models import RunState
+from core.acting import Acting
+from core.api.views import duration, run_view
+from core.models import RunState, Trigger
 from core.scheduler import heartbeats
-from core.security.accounts import Role
 from core.store import Document
-from pages.pickers import page_names, pick
-from pages.session import ago, may_change, plain, show_error, signed_in
+from core.text.spreadsheet import to_csv
+from pages.looks import RUN_COLORS
+from pages.pickers import ALL, keep_in_url, page_names, pick
+from pages.run_view import show_run
+from pages.session import ago, later, live, local, reading, visible
 
-SHOWN = 100
-COLORS = {
-    "queued": "gray",
-    "running": "blue",
-    "succeeded": "green",
-    "unchanged": "green",
-    "held": "orange",
-    "failed": "red",
-    "cancelled": "gray",
-    "interrupted": "orange",
+SHOWN = 50
+MAX_DOWNLOAD = 10_000
+SPANS = {
+    ALL: "Any time",
+    "1h": "Last hour",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
 }
+SECONDS = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0}
+TRIGGERS = {
+    Trigger.SCHEDULE: "Schedule",
+    Trigger.MANUAL: "By hand",
+    Trigger.ADDED: "Link added",
+    Trigger.EDITED: "Link edited",
+    Trigger.SWITCHED_ON: "Switched on",
+    Trigger.APPROVED: "Approved",
+}
+COLUMNS = ("When", "State", "CRM link", "What happened", "Records", "Seconds", "Next try", "Page")
 
-desk, user = signed_in()
 
-
-def _moment(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-def show_run(run: Document) -> None:
-    """One run, opened."""
-    st.subheader(plain(run["link_name"]))
-    st.caption(
-        plain(
-            f"{run['state']} · page {run['page_id']} · started by {run['trigger']} · {run['_id']}"
-        )
+def filters(acting: Acting) -> dict[str, Any]:
+    """What is chosen above the table; all of it stays in the URL."""
+    pages, links, states, triggers, spans = st.columns([2, 2, 1.3, 1.3, 1.3])
+    with pages:
+        page_id = pick("Page", {ALL: "All pages"} | page_names(acting), key="log_page")
+    company_id = acting.user.company_id
+    found = (
+        acting.reading.links.of_company(company_id)
+        if page_id == ALL
+        else acting.reading.links.of_page(company_id, page_id)
     )
-    if error := run["error"]:
-        retry = f" Next try {ago(run['retry_at'])}." if run["retry_at"] else ""
-        st.warning(plain(f"{error['message']} {error['action']}{retry}"), icon=":material/error:")
-    if run["state"] == "held":
-        show_decision(run)
-    if run["counts"]:
-        st.text(" · ".join(f"{value:,} {name}" for name, value in run["counts"].items()))
-    steps = run["steps"]
-    ends = [step["at"] for step in steps[1:]] + [run["finished_at"]]
-    if steps:
-        told = [
-            step["step"] + (f" {end - step['at']:.1f} s" if end else " …")
-            for step, end in zip(steps, ends, strict=True)
-        ]
-        st.text(" → ".join(told))
-    lines = [
-        f"{datetime.fromtimestamp(line['at'], UTC):%H:%M:%S} {line['level']:7} {line['text']}"
-        for line in run["lines"]
-    ]
-    st.code("\n".join(lines) or "No lines yet.", language=None, wrap_lines=True)
-    if changes := desk.runs.changes(run["_id"]):
-        with st.expander(f"What changed ({run.get('changes_total', len(changes))})"):
-            st.code("\n".join(changes), language=None, wrap_lines=True)
-            if run.get("changes_total", 0) > len(changes):
-                st.caption(f"The first {len(changes)} are kept.")
-    may_cancel = run["state"] in ("queued", "running") and may_change(user)
-    if may_cancel and st.button("Cancel this run", icon=":material/cancel:"):
-        try:
-            desk.runs.cancel(user.company_id, run["_id"])
-        except DeskError as problem:
-            show_error(problem)
+    names = {link.link.link_id: link.link.name for link in found}
+    asked = st.query_params.get("log_link")
+    if asked and asked not in names:
+        # A deleted link's runs can still be read.
+        names[asked] = asked
+    with links:
+        link_id = pick("CRM link", {ALL: "All links"} | names, key="log_link")
+    with states:
+        words = {state.value: state.value.capitalize() for state in RunState}
+        state = pick("State", {ALL: "Any state"} | words, key="state")
+    with triggers:
+        words = {trigger.value: name for trigger, name in TRIGGERS.items()}
+        trigger = pick("Started by", {ALL: "Anything"} | words, key="trigger")
+    with spans:
+        span = pick("Time", SPANS, key="span")
+    return {
+        "page_id": None if page_id == ALL else page_id,
+        "link_id": None if link_id == ALL else link_id,
+        "state": None if state == ALL else RunState(state),
+        "trigger": None if trigger == ALL else Trigger(trigger),
+        "since": time.time() - SECONDS[span] if span in SECONDS else None,
+    }
 
 
-def show_decision(run: Document) -> None:
-    """What a person decided on a held run, or the buttons to decide."""
-    if decided := run.get("decision"):
-        st.caption(plain(f"{decided['decision']} by {decided['by']} {ago(decided['at'])}"))
-        return
-    with st.container(horizontal=True):
-        st.button(
-            "Approve: the CRM is right",
-            icon=":material/check:",
-            on_click=decide,
-            args=(run["_id"], "approve"),
-            disabled=not may_change(user),
-        )
-        st.button(
-            "Reject: keep what is served",
-            icon=":material/close:",
-            on_click=decide,
-            args=(run["_id"], "reject"),
-            disabled=not may_change(user),
-        )
-
-
-def decide(run_id: str, decision: str) -> None:
-    """Called as a decision's button is clicked."""
-    _, someone = signed_in()
-    try:
-        someone.require(Role.OPERATOR)
-        if decision == "approve":
-            desk.links.approve(someone.company_id, run_id, someone.username)
-            st.toast("Approved: it is fetched again and published", icon=":material/check:")
-        else:
-            desk.links.reject(someone.company_id, run_id, someone.username)
-            st.toast("Rejected: what was served stays", icon=":material/check:")
-    except DeskError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-
-
-@st.fragment(run_every=2.0)
-def show_runs(page_id: str, state: str) -> None:
-    """The runs, newest first; asks the store again every two seconds."""
-    _, someone = signed_in()
+def show_schedulers(desk: Any) -> None:
+    """Whether anything can run at all."""
     alive = heartbeats(desk.database)
     if alive:
         heard = max(float(beat["at"]) for beat in alive)
@@ -127,72 +87,158 @@ def show_runs(page_id: str, state: str) -> None:
             "No scheduler is running: nothing is synced. Start one with python -m core scheduler.",
             icon=":material/warning:",
         )
-    runs = desk.runs.find(
-        someone.company_id,
-        page_id=None if page_id == "all" else page_id,
-        state=None if state == "all" else RunState(state),
-        limit=SHOWN,
-    )
+
+
+def row(run: Document) -> dict[str, Any]:
+    """A run in the table."""
+    what = run["error"]["message"] if run["error"] else ""
+    if not what and run["lines"]:
+        what = run["lines"][-1]["text"]
+    return {
+        "When": local(run["queued_at"]).replace(tzinfo=None),
+        "State": [run["state"]],
+        "CRM link": visible(run["link_name"]),
+        "What happened": visible(what),
+        "Records": run["counts"].get("records"),
+        "Seconds": duration(run),
+        "Next try": local(run["retry_at"]).replace(tzinfo=None) if run["retry_at"] else None,
+        "Page": run["page_id"],
+        "Started by": TRIGGERS[Trigger(run["trigger"])],
+    }
+
+
+@live(2.0)
+def show_runs(chosen: dict[str, Any]) -> None:
+    """The runs, newest first; live until someone reads one, or older ones."""
+    acting, desk = reading()
+    company_id = acting.user.company_id
+    show_schedulers(desk)
+    opened = st.query_params.get("run", "")
+    before = float(st.query_params["before"]) if "before" in st.query_params else None
+    # While somebody reads, the table keeps still; a button says how much is new.
+    frozen = st.session_state.get("runs-as-of") if opened and before is None else None
+    runs = desk.runs.find(company_id, **chosen, before=before or frozen, limit=SHOWN)
+    newer = 0
+    if frozen is not None:
+        newer = desk.runs.count(company_id, **{**chosen, "since": frozen})
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if newer and st.button(f"Show {newer} newer", icon=":material/arrow_upward:"):
+            st.session_state["runs-as-of"] = time.time()
+            st.rerun(scope="fragment")
+        if before is not None and st.button("Newest", icon=":material/first_page:"):
+            keep_in_url("before", "")
+            st.rerun(scope="fragment")
+        if len(runs) == SHOWN and st.button("Older", icon=":material/chevron_right:"):
+            keep_in_url("before", str(runs[-1]["queued_at"]))
+            keep_in_url("run", "")
+            st.rerun(scope="fragment")
     if not runs:
         st.info(
-            "No sync has run yet. Add a CRM link, and its first run appears here within seconds.",
+            "No sync has run yet that fits. Add a CRM link, and its first run appears here within "
+            "seconds.",
             icon=":material/info:",
         )
         st.page_link("links.py", label="To the CRM links", icon=":material/link:")
-        return
-    table = pd.DataFrame(
-        [
-            {
-                "When": _moment(run["queued_at"]),
-                "State": [run["state"]],
-                "CRM link": run["link_name"],
-                "What happened": run["error"]["message"]
-                if run["error"]
-                else (run["lines"][-1]["text"] if run["lines"] else ""),
-                "Records": run["counts"].get("records"),
-                "Seconds": duration(run),
-                "Next try": _moment(run["retry_at"]),
-                "Page": run["page_id"],
-                "Started by": run["trigger"],
-            }
-            for run in runs
-        ]
-    )
+    else:
+        show_table(runs)
+    opened = st.query_params.get("run", "")
+    if opened:
+        show_run(acting, opened)
+    elif runs:
+        st.caption("Select a row to read what the run did.")
+
+
+def show_table(runs: list[Document]) -> None:
+    """The table; a selected row is put into the URL."""
     selection = st.dataframe(
-        table,
+        pd.DataFrame([row(run) for run in runs]),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key="runs-table",
+        height=min(38 * len(runs) + 38, 420),
         column_config={
-            "When": st.column_config.DatetimeColumn(format="distance"),
+            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", width=130),
             "State": st.column_config.MultiselectColumn(
-                options=list(COLORS), color=list(COLORS.values())
+                options=list(RUN_COLORS), color=list(RUN_COLORS.values())
             ),
-            "Next try": st.column_config.DatetimeColumn(format="distance"),
+            "Next try": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss"),
             "What happened": st.column_config.TextColumn(width="large"),
             "Seconds": st.column_config.NumberColumn(format="%.1f"),
         },
+        alt="Sync runs, newest first",
     )
     rows = selection["selection"]["rows"]
-    if rows:
-        # What is open stays open while newer runs push it down the table.
-        chosen = runs[rows[0]]["_id"] if rows != st.session_state.get("runs-rows") else None
-        st.session_state["runs-open"] = chosen or st.session_state.get("runs-open")
-    else:
-        st.session_state["runs-open"] = None
+    if rows == st.session_state.get("runs-rows", []):
+        return
     st.session_state["runs-rows"] = rows
-    if opened := st.session_state["runs-open"]:
-        show_run(desk.runs.get(someone.company_id, opened))
+    if rows and rows[0] < len(runs):
+        # From now on the table keeps still: it ends with the newest run that it shows.
+        st.session_state["runs-as-of"] = runs[0]["queued_at"] + 0.000_01
+        keep_in_url("run", runs[rows[0]]["_id"])
     else:
-        st.caption("Select a row to read what the run did.")
+        keep_in_url("run", "")
 
 
+def download(chosen: dict[str, Any]) -> None:
+    """The runs that fit the filters, as files."""
+
+    again = later()
+
+    def found() -> list[dict[str, Any]]:
+        acting, desk = again()
+        runs = desk.runs.find(acting.user.company_id, **chosen, limit=MAX_DOWNLOAD)
+        return [run_view(run) for run in runs]
+
+    def as_csv() -> str:
+        header = (
+            "run_id",
+            "queued_at",
+            "state",
+            "trigger",
+            "page_id",
+            "link_id",
+            "link_name",
+            "duration_seconds",
+            "records",
+            "documents",
+            "embedded",
+            "error",
+            "action",
+            "retry_at",
+        )
+        rows = []
+        for run in found():
+            flat = {**run, **run["counts"]}
+            if run["error"]:
+                flat |= {"error": run["error"]["message"], "action": run["error"]["action"]}
+            rows.append([flat.get(name) for name in header])
+        return to_csv(header, rows)
+
+    def as_lines() -> str:
+        return "".join(json.dumps(run, ensure_ascii=False) + "\n" for run in found())
+
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download CSV",
+            as_csv,
+            file_name="sync-runs.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Download JSON lines",
+            as_lines,
+            file_name="sync-runs.jsonl",
+            mime="application/jsonl",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+user, _ = reading()
 st.title("Sync logs")
-left, right = st.columns(2)
-with left:
-    chosen_page = pick("Page", {"all": "All pages"} | page_names(desk, user), key="log_page")
-with right:
-    states = {state.value: state.value.capitalize() for state in RunState}
-    chosen_state = pick("State", {"all": "All states"} | states, key="state")
-show_runs(chosen_page, chosen_state)
+wanted = filters(user)
+show_runs(wanted)
+download(wanted)

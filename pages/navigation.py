@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.session import plain, signed_in
+from pages.session import plain, plainly, say_what_waits, signed_in
 
 st.set_page_config(page_title="CRM desk", page_icon=":material/hub:", layout="wide")
-desk, user = signed_in()
+acting = signed_in()
 
 page = st.navigation(
     {
-        "CRM": [
-            st.Page("links.py", title="Links", icon=":material/link:", default=True),
+        "Watch": [
+            st.Page("overview.py", title="Overview", icon=":material/dashboard:", default=True),
             st.Page("logs.py", title="Sync logs", icon=":material/history:"),
-            st.Page("crm_text.py", title="CRM text", icon=":material/notes:"),
-            st.Page("search.py", title="Search", icon=":material/search:"),
         ],
-        "Set-up": [st.Page("companies.py", title="Pages", icon=":material/pages:")],
+        "CRM": [
+            st.Page("links.py", title="Links", icon=":material/link:"),
+            st.Page("crm_text.py", title="CRM text", icon=":material/notes:"),
+            st.Page("ask.py", title="Ask", icon=":material/forum:"),
+        ],
+        "Set-up": [
+            st.Page("settings.py", title="Settings", icon=":material/settings:"),
+            # Opened from Links.
+            st.Page("link_form.py", title="CRM link", visibility="hidden"),
+        ],
     }
 )
+role = acting.user.role
 with st.sidebar:
-    st.caption(plain(f"Signed in as {user.username} ({user.role.value})"))
+    st.caption(plain(f"Signed in as {acting.user.username} ({role.value if role else 'token'})"))
     if st.button("Sign out", icon=":material/logout:"):
         st.logout()
-page.run()
+say_what_waits()
+with plainly():
+    page.run()

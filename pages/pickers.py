@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.desk import Desk
+from core.acting import Acting
 from core.models import Channel, PageLink
-from core.security.accounts import User
 
 CHANNEL_NAMES = {
     Channel.FACEBOOK: "Facebook comments",
     Channel.MESSENGER: "Messenger",
 }
+ALL = "all"
 
 
 def pick(label: str, options: Mapping[str, str], *, key: str) -> str:
@@ -41,38 +41,60 @@ def pick(label: str, options: Mapping[str, str], *, key: str) -> str:
         persist_state="session",
     )
     st.session_state[last] = chosen
-    if chosen != first:
-        st.query_params[key] = chosen
-    elif key in st.query_params:
-        del st.query_params[key]
+    keep_in_url(key, chosen if chosen != first else "")
     return chosen
 
 
-def page_names(desk: Desk, user: User) -> dict[str, str]:
+def keep_in_url(key: str, value: str) -> None:
+    """Put ``?key=value`` into the URL, or take it out when ``value`` is empty."""
+    if value:
+        if st.query_params.get(key) != value:
+            st.query_params[key] = value
+    elif key in st.query_params:
+        del st.query_params[key]
+
+
+def write_filter(label: str, *, key: str, placeholder: str = "") -> str:
+    """A text to filter by; stays in the URL."""
+    if key not in st.session_state and key in st.query_params:
+        st.session_state[key] = st.query_params[key]
+    text: str = st.text_input(
+        label,
+        key=key,
+        placeholder=placeholder,
+        persist_state="session",
+        icon=":material/search:",
+        type="default",
+    )
+    keep_in_url(key, text)
+    return text
+
+
+def page_names(acting: Acting) -> dict[str, str]:
     """The company's pages: id to what is shown."""
-    pages = desk.companies.get(user.company_id)["pages"]
+    pages = acting.reading.companies.get(acting.user.company_id)["pages"]
     return {page["page_id"]: f"{page['page_name']} ({page['page_id']})" for page in pages}
 
 
-def pick_page(desk: Desk, user: User) -> str:
-    """The chosen page's id; stops with what to do when there is none yet."""
-    pages = page_names(desk, user)
+def pick_page(acting: Acting, *, all_pages: bool = False) -> str:
+    """The chosen page's id, or ``all``; stops with what to do when there is no page yet."""
+    pages = page_names(acting)
     if not pages:
         st.info(
             "There is no Facebook page yet. Add the first one, then its CRM links.",
             icon=":material/info:",
         )
-        st.page_link("companies.py", label="Add a page", icon=":material/add:")
+        st.page_link("settings.py", label="Add a page", icon=":material/add:")
         st.stop()
-    return pick("Page", pages, key="page")
+    return pick("Page", ({ALL: "All pages"} if all_pages else {}) | pages, key="page")
 
 
 def pick_channel(*, all_channels: bool = False) -> Channel | None:
     """The chosen channel; None for all, where that is offered."""
-    every = {"all": "All channels"} if all_channels else {}
+    every = {ALL: "All channels"} if all_channels else {}
     options = every | {channel.value: name for channel, name in CHANNEL_NAMES.items()}
     chosen = pick("Channel", options, key="channel")
-    return None if chosen == "all" else Channel(chosen)
+    return None if chosen == ALL else Channel(chosen)
 
 
 def pick_link(links: list[PageLink]) -> PageLink:

@@ -1,4 +1,4 @@
-"""Who is asking: what every route but login and health depends on."""
+"""Who is asking: what every route but login, health and signed webhooks depends on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from core.acting import Acting
 from core.desk import Desk
-from core.security.accounts import Role, User
 
-_bearer = HTTPBearer(auto_error=False, description="The token of POST /api/auth/login")
+_bearer = HTTPBearer(
+    auto_error=False, description="The token of POST /api/auth/login, or a service token"
+)
 
 
 def desk_of(request: Request) -> Desk:
@@ -23,23 +25,15 @@ DeskParam = Annotated[Desk, Depends(desk_of)]
 TokenParam = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def viewer(desk: DeskParam, token: TokenParam) -> User:
-    """The signed-in user. Raises NotSignedIn."""
-    return desk.accounts.user_of(token.credentials if token else None)
+def acting(request: Request, desk: DeskParam, token: TokenParam) -> Acting:
+    """The desk, as far as whoever is asking may use it. Raises NotSignedIn."""
+    user = desk.accounts.user_of(token.credentials if token else None)
+    return Acting(desk, user, origin_of(request.client.host if request.client else None))
 
 
-def operator(user: Annotated[User, Depends(viewer)]) -> User:
-    """A signed-in user who may change links and start syncs. Raises NotSignedIn, NotAllowed."""
-    user.require(Role.OPERATOR)
-    return user
+def origin_of(host: str | None) -> str:
+    """The address somebody comes from, as the audit log names it."""
+    return (host or "unknown").removeprefix("::ffff:")
 
 
-def admin(user: Annotated[User, Depends(viewer)]) -> User:
-    """A signed-in user who may change settings. Raises NotSignedIn, NotAllowed."""
-    user.require(Role.ADMIN)
-    return user
-
-
-Viewer = Annotated[User, Depends(viewer)]
-Operator = Annotated[User, Depends(operator)]
-Admin = Annotated[User, Depends(admin)]
+ActingParam = Annotated[Acting, Depends(acting)]

@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from core.api import auth, health, links, metrics, pages, rag, sync
+from core.api import admin, auth, health, links, metrics, pages, questions, rag, sync
 from core.api.limits import BodyLimit
 from core.api.problems import answer_problems
 from core.desk import Desk, get_desk
@@ -30,7 +30,7 @@ def create_api(desk: Desk) -> FastAPI:
     )
     app.state.desk = desk
     answer_problems(app)
-    for module in (auth, pages, links, sync, rag, health, metrics):
+    for module in (auth, pages, links, sync, rag, questions, admin, health, metrics):
         app.include_router(module.router)
     app.add_middleware(BodyLimit)
     return app

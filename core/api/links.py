@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 
-from core.api.access import DeskParam, Operator, Viewer
-from core.api.schemas import LinkRemoval, LinkStatus, NewLinkBody, PageId
-from core.api.views import link_view
+from core.api.access import ActingParam
+from core.api.schemas import LinkEdit, LinkRemoval, LinkStatus, LinkTest
+from core.api.views import link_view, trial_view
 from core.desk import Desk
+from core.errors import StoreAway
+from core.link_schema import NewLinkBody, PageId
 from core.links import LEGACY, LISTS, page_links
 from core.models import Channel, PageLink
+from core.scheduler import heartbeats
 from core.store import Document
 
 router = APIRouter(prefix="/dashboard/crm-links", tags=["CRM links"])
@@ -19,10 +24,11 @@ router = APIRouter(prefix="/dashboard/crm-links", tags=["CRM links"])
 
 @router.get("")
 def list_links(
-    desk: DeskParam, user: Viewer, page_id: PageId, channel: Channel | None = None
+    acting: ActingParam, page_id: PageId, channel: Channel | None = None
 ) -> dict[str, Any]:
     """The links of a page, or of one of its channels."""
-    links = desk.links.of_page(user.company_id, page_id)
+    desk = acting.reading
+    links = desk.links.of_page(acting.user.company_id, page_id)
     if channel:
         links = [link for link in links if channel in link.channels]
     views = _views(desk, links, channel)
@@ -38,23 +44,21 @@ def list_links(
 
 
 @router.post("", status_code=201)
-def add_link(desk: DeskParam, user: Operator, body: NewLinkBody) -> dict[str, Any]:
+def add_link(acting: ActingParam, body: NewLinkBody) -> dict[str, Any]:
     """Add a link to channels of a page; an active one is synced at once."""
-    link = desk.links.add(user.company_id, body.page_id, body.channels, body.to_new_link())
+    link = acting.add_link(body.page_id, body.channels, body.to_new_link())
     return {
         "message": "CRM link added successfully",
-        "crm_link": _views(desk, [link], None)[0],
+        "crm_link": _views(acting.reading, [link], None)[0],
         "channels": body.channels,
         "page_id": body.page_id,
     }
 
 
 @router.put("/status")
-def set_status(desk: DeskParam, user: Operator, body: LinkStatus) -> dict[str, Any]:
+def set_status(acting: ActingParam, body: LinkStatus) -> dict[str, Any]:
     """Switch a link on or off on channels."""
-    count = desk.links.set_active(
-        user.company_id, body.page_id, body.url, body.channels, body.is_active
-    )
+    count = acting.set_link_active(body.page_id, body.url, body.channels, body.is_active)
     return {
         "message": "CRM link status updated successfully",
         "updated_count": count,
@@ -65,9 +69,9 @@ def set_status(desk: DeskParam, user: Operator, body: LinkStatus) -> dict[str, A
 
 
 @router.delete("")
-def delete_link(desk: DeskParam, user: Operator, body: LinkRemoval) -> dict[str, Any]:
+def delete_link(acting: ActingParam, body: LinkRemoval) -> dict[str, Any]:
     """Delete a link from channels; on no channel any more, its documents go too."""
-    count = desk.links.delete(user.company_id, body.page_id, body.url, body.channels)
+    count = acting.delete_link(body.page_id, body.url, body.channels)
     return {
         "message": "CRM link deleted successfully",
         "deleted_count": count,
@@ -77,10 +81,12 @@ def delete_link(desk: DeskParam, user: Operator, body: LinkRemoval) -> dict[str,
 
 
 @router.get("/all")
-def all_links(desk: DeskParam, user: Viewer) -> dict[str, Any]:
+def all_links(acting: ActingParam) -> dict[str, Any]:
     """Every page of the company with its links."""
-    company = desk.companies.get(user.company_id)
-    pages = [_page_view(desk, user.company_id, page) for page in company["pages"]]
+    desk, company_id = acting.reading, acting.user.company_id
+    company = desk.companies.get(company_id)
+    states = desk.leases.of_company(company_id)
+    pages = [_page_view(desk, company_id, page, states) for page in company["pages"]]
     active = sum(page["total_active"] for page in pages)
     inactive = sum(page["total_inactive"] for page in pages)
     return {
@@ -94,15 +100,55 @@ def all_links(desk: DeskParam, user: Viewer) -> dict[str, Any]:
     }
 
 
-def _page_view(desk: Desk, company_id: str, page: Document) -> dict[str, Any]:
+@router.put("/{link_id}")
+def edit_link(acting: ActingParam, link_id: str, body: LinkEdit) -> dict[str, Any]:
+    """Change a link; 409 when somebody changed it since ``revision``."""
+    link = acting.update_link(link_id, body.channels, body.to_new_link(), revision=body.revision)
+    return {
+        "message": "CRM link changed successfully",
+        "crm_link": _views(acting.reading, [link], None)[0],
+        "channels": body.channels,
+        "page_id": link.page_id,
+    }
+
+
+@router.post("/test")
+def try_link(acting: ActingParam, body: LinkTest) -> dict[str, Any]:
+    """A dry run of an unsaved link: what would come, and what would be stored.
+
+    Waits for the scheduler that carries it out. A CRM that fails is an answer too: ``state`` is
+    failed then, and ``error`` says why.
+    """
+    desk = acting.reading
+    if not heartbeats(desk.database):
+        raise StoreAway(
+            "No scheduler is running, which would carry out the test.",
+            action="Start one: python -m core scheduler.",
+        )
+    trial_id = acting.test_link(body.page_id, body.channels, body.to_new_link(), body.link_id)
+    until = time.monotonic() + desk.settings.fetch_timeout_seconds + 60
+    while True:
+        trial = desk.trials.get(acting.user.company_id, trial_id)
+        if trial["state"] in ("done", "failed") or time.monotonic() > until:
+            return trial_view(trial)
+        time.sleep(0.1)
+
+
+def _page_view(
+    desk: Desk, company_id: str, page: Document, states: Mapping[str, Document]
+) -> dict[str, Any]:
     links = page_links(company_id, page)
     modern = [link for link in links if not link.legacy]
+
+    def views(chosen: list[PageLink], channel: Channel | None) -> list[dict[str, Any]]:
+        return [link_view(desk, x, states.get(x.link.link_id), channel) for x in chosen]
+
     lists = {
-        name: _views(desk, [x for x in modern if channel in x.channels], channel)
+        name: views([x for x in modern if channel in x.channels], channel)
         for channel, name in LISTS.items()
     }
-    lists["legacy_" + LEGACY] = _views(desk, [x for x in links if x.legacy], None)
-    shown = [view for views in lists.values() for view in views]
+    lists["legacy_" + LEGACY] = views([x for x in links if x.legacy], None)
+    shown = [view for listed in lists.values() for view in listed]
     active = sum(view["is_active"] for view in shown)
     return {
         "page_id": page["page_id"],

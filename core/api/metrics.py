@@ -15,22 +15,22 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from core.api.access import DeskParam, Viewer
-from core.api.views import sync_status
+from core.api.access import ActingParam
 from core.counters import BUCKETS
 from core.desk import Desk
 from core.models import RunState
 from core.scheduler import heartbeats
+from core.status import sync_status
 from core.vectors.follower import mirror_beats
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/metrics")
-def metrics(desk: DeskParam, user: Viewer) -> Response:
+def metrics(acting: ActingParam) -> Response:
     """Runs, queue, leases, mirrors and links, in Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_DeskCollector(desk, user.company_id))
+    registry.register(_DeskCollector(acting.reading, acting.user.company_id))
     return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
 
@@ -87,7 +87,7 @@ class _DeskCollector(Collector):
     def _links(self) -> Iterable[Metric]:
         desk = self._desk
         links = desk.links.of_company(self._company_id)
-        states = desk.leases.states([link.link.link_id for link in links])
+        states = desk.leases.of_company(self._company_id)
         by_status: dict[str, int] = {}
         documents = 0
         since = GaugeMetricFamily(
@@ -97,7 +97,7 @@ class _DeskCollector(Collector):
         )
         for link in links:
             state = states.get(link.link.link_id, {})
-            status = sync_status(desk, link, state)
+            status = sync_status(link, state, desk.settings)
             by_status[status] = by_status.get(status, 0) + 1
             documents += state.get("documents", 0)
             if (last := state.get("last_success_at")) is not None:

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from core.api.access import DeskParam, Viewer
-from core.api.schemas import PageId, SearchRequest
-from core.api.views import moment
+from core.api.access import ActingParam
+from core.api.schemas import ReplyRequest, SearchRequest
+from core.api.views import hit_view, moment
 from core.errors import NotFound
+from core.link_schema import PageId
 
 router = APIRouter(prefix="/dashboard/rag", tags=["documents and search"])
 
 
 @router.get("/documents/details")
 def document_details(
-    desk: DeskParam,
-    user: Viewer,
+    acting: ActingParam,
     page_id: PageId,
     source: Literal["crm"] = "crm",
     link_id: str | None = None,
@@ -25,7 +25,8 @@ def document_details(
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """The documents that a page's links serve; ``next_cursor`` pages on."""
-    links = desk.links.of_page(user.company_id, page_id)
+    desk = acting.reading
+    links = desk.links.of_page(acting.user.company_id, page_id)
     if link_id is not None:
         links = [link for link in links if link.link.link_id == link_id]
         if not links:
@@ -66,20 +67,28 @@ def document_details(
 
 
 @router.post("/search")
-def search(desk: DeskParam, user: Viewer, body: SearchRequest) -> dict[str, Any]:
-    """The nearest chunks of one page and channel, best first."""
-    hits = desk.retriever.search(user.company_id, body.page_id, body.channel, body.query, body.k)
+def search(acting: ActingParam, body: SearchRequest) -> dict[str, Any]:
+    """The chunks of one page and channel that fit best, best first."""
+    hits = acting.search(body.page_id, body.channel, body.query, body.k)
+    return {"hits": [hit_view(hit) for hit in hits]}
+
+
+@router.post("/reply")
+def reply(acting: ActingParam, body: ReplyRequest) -> dict[str, Any]:
+    """What the bot would answer, from which lines, and what it looked at."""
+    made = acting.reply(body.page_id, body.channel, body.message)
     return {
-        "hits": [
+        "reply": made.text,
+        "known": made.is_known,
+        "citations": [
             {
-                "text": hit.text,
-                "score": hit.score,
-                "link_id": hit.link_id,
-                "link_name": hit.link_name,
-                "path": hit.path,
-                "synced_at": hit.synced_at.isoformat() if hit.synced_at else None,
-                "stale": hit.stale,
+                "number": one.number,
+                "link_id": one.link_id,
+                "link_name": one.link_name,
+                "path": one.path,
+                "line": one.line,
             }
-            for hit in hits
-        ]
+            for one in made.citations
+        ],
+        "context": [hit_view(hit) for hit in made.context],
     }

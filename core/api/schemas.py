@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictBool, StrictStr, field_validator
 
-from core.links import NewLink
-from core.models import (
-    Channel,
-    FetchOptions,
-    Incremental,
-    LinkType,
-    Pagination,
-    PaginatorType,
-)
-from core.text.select import check_selector
-
-# RFC 9110: a field name is a token, a value has no line breaks and no control characters.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# The connection's own business: set here, they could break the request apart.
-_OWN_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"}
-
-
-def _plain(value: str) -> str:
-    value = value.strip()
-    if not value:
-        raise ValueError("must not be empty")
-    if not value.isprintable():
-        raise ValueError("must not have line breaks or control characters")
-    return value
-
-
-def _json_path(value: str) -> str:
-    check_selector(value)
-    return value
-
-
-def _distinct(channels: list[Channel]) -> list[Channel]:
-    return list(dict.fromkeys(channels))
-
-
-Name = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
-PageId = Annotated[StrictStr, Field(max_length=100), AfterValidator(_plain)]
-Url = Annotated[StrictStr, Field(max_length=4000), AfterValidator(_plain)]
-Param = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
-JsonPath = Annotated[StrictStr, Field(max_length=1000), AfterValidator(_json_path)]
-Channels = Annotated[list[Channel], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
-
-
-class Body(BaseModel):
-    """A request body. Unknown fields are refused: a misspelt one would be lost in silence."""
-
-    model_config = ConfigDict(extra="forbid")
+from core.link_schema import Body, Channels, Name, NewLinkBody, PageId, RedactionRule, Url
+from core.models import Channel
+from core.security.accounts import Permission, Role
+from core.security.secrets import MASK
+from core.text.personal import Kind
+from core.text.redact import Action
 
 
 class Credentials(Body):
@@ -79,104 +26,6 @@ class NewPage(Body):
 
     page_id: PageId
     page_name: Name
-
-
-class PaginationBody(Body):
-    """How the next page is found; paths are JSONPaths (RFC 9535)."""
-
-    type: PaginatorType = PaginatorType.AUTO
-    next_path: JsonPath | None = None
-    cursor_path: JsonPath | None = None
-    cursor_param: Param | None = None
-    page_param: Param | None = None
-    first_page: Annotated[int, Field(ge=0, le=1_000_000)] = 1
-    offset_param: Param | None = None
-    limit_param: Param | None = None
-    page_size: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    total_path: JsonPath | None = None
-
-
-class IncrementalBody(Body):
-    """Asking only for what changed: ``?param={the greatest value of field seen}``."""
-
-    param: Param
-    field: Param
-    full_every_hours: float = Field(24, gt=0, le=24 * 365)
-
-
-class NewLinkBody(Body):
-    """A CRM link to be added to channels of a page."""
-
-    page_id: PageId
-    channels: Channels
-    name: Name
-    url: Url
-    type: LinkType = LinkType.API
-    api_key: StrictStr | None = Field(None, max_length=8000)
-    headers: dict[StrictStr, StrictStr] | None = Field(None, max_length=50)
-    description: StrictStr | None = Field(None, max_length=2000)
-    is_active: StrictBool = True
-    sync_interval_minutes: float | None = Field(None, gt=0, le=60 * 24 * 7)
-    shrink_threshold: float | None = Field(None, ge=0, le=1)
-    method: Literal["GET", "POST"] = "GET"
-    params: dict[Param, Annotated[StrictStr, Field(max_length=4000)]] | None = Field(
-        None, max_length=50
-    )
-    body: dict[str, Any] | None = None
-    pagination: PaginationBody | None = None
-    records: JsonPath | None = None
-    id_field: Param | None = None
-    incremental: IncrementalBody | None = None
-
-    @model_validator(mode="after")
-    def _body_goes_with_post(self) -> NewLinkBody:
-        if self.body is not None and self.method != "POST":
-            raise ValueError("body: only a POST has a body")
-        return self
-
-    @field_validator("api_key")
-    @classmethod
-    def _sendable_key(cls, value: str | None) -> str | None:
-        if value is not None and not _HEADER_VALUE.fullmatch(value):
-            raise ValueError("has a line break or another character that HTTP does not allow")
-        return value.strip() if value and value.strip() else None
-
-    @field_validator("headers")
-    @classmethod
-    def _sendable_headers(cls, value: dict[str, str] | None) -> dict[str, str] | None:
-        for name, content in (value or {}).items():
-            if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a header name")
-            if name.lower() in _OWN_HEADERS:
-                raise ValueError(f"{name} is set by the product itself")
-            if not _HEADER_VALUE.fullmatch(content) or len(content) > 8000:
-                raise ValueError(f"the value of {name} has a character that HTTP does not allow")
-        return value
-
-    def to_new_link(self) -> NewLink:
-        """The link that is described."""
-        return NewLink(
-            name=self.name,
-            url=self.url,
-            type=self.type,
-            api_key=self.api_key,
-            headers=self.headers or {},
-            description=self.description or "",
-            is_active=self.is_active,
-            sync_interval_minutes=self.sync_interval_minutes,
-            shrink_threshold=self.shrink_threshold,
-            fetch=FetchOptions(
-                method=self.method,
-                params=self.params or {},
-                body=None if self.body is None else json.dumps(self.body),
-                pagination=Pagination(**(self.pagination or PaginationBody()).model_dump()),
-                records=self.records,
-                id_field=self.id_field,
-                incremental=Incremental(**self.incremental.model_dump())
-                if self.incremental
-                else None,
-            ),
-        )
 
 
 class LinkStatus(Body):
@@ -216,3 +65,110 @@ class SearchRequest(Body):
         if not value.strip():
             raise ValueError("must not be empty")
         return value
+
+
+class LinkEdit(NewLinkBody):
+    """A link as it shall be; ``revision`` is that of the link which was looked at.
+
+    A key or secret that is left out, or ``***``, stays as it is stored.
+    """
+
+    api_key: StrictStr | None = Field(MASK, max_length=8000)
+    revision: Annotated[int, Field(strict=True, ge=0)]
+
+
+class LinkTest(NewLinkBody):
+    """A link to be tried without saving it; with ``link_id``, an edit of that one."""
+
+    link_id: StrictStr | None = Field(None, max_length=100)
+
+
+class ReplyRequest(Body):
+    """A customer's message on a page's channel."""
+
+    page_id: PageId
+    channel: Channel
+    message: Annotated[StrictStr, Field(max_length=4000)]
+
+    @field_validator("message")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value
+
+
+class NewQuestion(Body):
+    """A question to be kept for a page and channel."""
+
+    page_id: PageId
+    channel: Channel
+    question: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+
+
+class QuestionRun(Body):
+    """A page and channel whose saved questions are asked."""
+
+    page_id: PageId
+    channel: Channel
+
+
+class PageName(Body):
+    """A page's new name."""
+
+    page_name: Name
+
+
+class CompanyName(Body):
+    """The company's new name."""
+
+    company_name: Name
+
+
+class RedactionBody(Body):
+    """What a company redacts: by kind of value, and by path."""
+
+    kinds: dict[Kind, Action] = Field(default_factory=dict)
+    rules: list[RedactionRule] = Field(default_factory=list, max_length=500)
+
+
+class NewAccount(Body):
+    """An account to be added."""
+
+    username: StrictStr = Field(min_length=1, max_length=64)
+    password: StrictStr = Field(min_length=1, max_length=1000)
+    role: Role
+
+
+class AccountRole(Body):
+    """An account's new role."""
+
+    role: Role
+
+
+class NewPassword(Body):
+    """An account's new password."""
+
+    password: StrictStr = Field(min_length=1, max_length=1000)
+
+
+class OwnPassword(Body):
+    """One's own new password; the current one shows that it is really oneself."""
+
+    current_password: StrictStr = Field(min_length=1, max_length=1000)
+    password: StrictStr = Field(min_length=1, max_length=1000)
+
+
+class NewToken(Body):
+    """A service token to be made; it is shown once."""
+
+    name: StrictStr = Field(min_length=1, max_length=64)
+    scopes: list[Permission] = Field(min_length=1, max_length=3)
+    days: float = Field(365, gt=0, le=3650)
+
+
+class ConfigurationImport(Body):
+    """A configuration file's text; a ``dry_run`` only says what would be done."""
+
+    text: StrictStr = Field(max_length=10_000_000)
+    dry_run: StrictBool = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +12,9 @@ from core.leases import NEVER
 from core.links import masked, public_headers
 from core.models import Channel, FetchOptions, PageLink
 from core.security.secrets import MASK
+from core.status import sync_status
 from core.store import Document
-from core.vectors.retrieve import is_stale
+from core.vectors.retrieve import Hit
 
 
 def moment(seconds: float | None) -> str | None:
@@ -42,6 +42,8 @@ def link_view(
         "sync_interval_minutes": own.sync_interval_minutes,
         "shrink_threshold": own.shrink_threshold,
         **fetch_view(own.fetch),
+        "redaction": [dict(rule) for rule in own.redaction],
+        "revision": own.revision,
         "created_at": own.created_at.isoformat() if own.created_at else None,
         "sync": sync_view(desk, link, state),
     }
@@ -61,7 +63,7 @@ def sync_view(desk: Desk, link: PageLink, state: Mapping[str, Any] | None) -> di
     due_at = state.get("due_at")
     last_success = state.get("last_success_at")
     return {
-        "status": sync_status(desk, link, state),
+        "status": sync_status(link, state, desk.settings),
         "documents": state.get("documents", 0),
         "records": state.get("records", 0),
         "records_at": state.get("records_at"),
@@ -71,25 +73,6 @@ def sync_view(desk: Desk, link: PageLink, state: Mapping[str, Any] | None) -> di
         "next_sync_at": moment(due_at) if due_at and due_at < NEVER else None,
         "last_error": state.get("last_error"),
     }
-
-
-def sync_status(desk: Desk, link: PageLink, state: Mapping[str, Any]) -> str:
-    """One word: off, syncing, held, failing, retrying, waiting (never synced), stale or serving.
-
-    A link that failed is retrying until it failed as often as an alert takes.
-    """
-    if not link.is_active:
-        return "off"
-    if state.get("lease_holder") and state["lease_until"] > time.time():
-        return "syncing"
-    error = state.get("last_error")
-    if error:
-        if error["kind"] == "shrink":
-            return "held"
-        return "failing" if state.get("failing") else "retrying"
-    if not state.get("live_generation"):
-        return "waiting"
-    return "stale" if is_stale(link, state.get("last_success_at"), desk.settings) else "serving"
 
 
 def run_view(run: Document, *, with_lines: bool = True) -> dict[str, Any]:
@@ -136,3 +119,39 @@ def duration(run: Document) -> float | None:
     if run["started_at"] is None or run["finished_at"] is None:
         return None
     return round(float(run["finished_at"] - run["started_at"]), 3)
+
+
+def hit_view(hit: Hit) -> dict[str, Any]:
+    """A chunk that was found."""
+    return {
+        "text": hit.text,
+        "score": hit.score,
+        "link_id": hit.link_id,
+        "link_name": hit.link_name,
+        "path": hit.path,
+        "synced_at": hit.synced_at.isoformat() if hit.synced_at else None,
+        "stale": hit.stale,
+    }
+
+
+def trial_view(trial: Document) -> dict[str, Any]:
+    """A dry run: its state, and what came of it."""
+    return {
+        "trial_id": trial["_id"],
+        "state": trial["state"],
+        "error": trial["error"],
+        **(trial["result"] or {}),
+    }
+
+
+def question_view(question: Document) -> dict[str, Any]:
+    """A saved question with what was found the last time."""
+    last = question["last"]
+    return {
+        "question_id": question["_id"],
+        "page_id": question["page_id"],
+        "channel": question["channel"],
+        "question": question["question"],
+        "last": {**last, "at": moment(last["at"])} if last else None,
+        "changes": question["changes"],
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import hmac
 import os
 import re
 from pathlib import Path
@@ -34,8 +35,13 @@ class SecretBox:
 
     def __init__(self, key: str) -> None:
         # Any passphrase works as SECRET_KEY: Fernet wants exactly 32 bytes in base64.
-        digest = hashlib.sha256(key.encode()).digest()
+        self._secret = key.encode()
+        digest = hashlib.sha256(self._secret).digest()
         self._fernet = Fernet(base64.urlsafe_b64encode(digest))
+
+    def derived_key(self, purpose: str) -> bytes:
+        """A key for ``purpose`` alone, which says nothing about the one for secrets."""
+        return hmac.new(self._secret, purpose.encode(), hashlib.sha256).digest()
 
     def seal(self, value: str) -> str:
         """The encrypted form of ``value``, which starts with ``enc:``."""

@@ -12,11 +12,18 @@ from core.store.interface import Database
 INDEXES: dict[str, tuple[str, ...]] = {
     "vector_documents": ("link_id",),
     "link_contents": ("link_id",),
-    "link_states": ("page_id", "due_at", "planned_at"),
+    "kept_syncs": ("link_id",),
+    "link_states": ("page_id", "company_id", "due_at", "planned_at"),
     "sync_runs": ("link_id", "page_id", "state", "queued_at"),
     "run_changes": ("link_id",),
     "alerts": ("due_at",),
     "sessions": ("username", "expires_at"),
+    "accounts": ("company_id",),
+    "tokens": ("company_id",),
+    "audit_log": ("at",),
+    "link_trials": ("state",),
+    "saved_questions": ("page_id",),
+    "sync_days": ("company_id",),
 }
 
 

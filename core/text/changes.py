@@ -18,21 +18,23 @@ MAX_VALUE = 120
 
 @dataclass(frozen=True)
 class Changes:
-    """The first ``MAX_CHANGES`` changes, and how many there were in all."""
+    """The first changes, and how many there were in all."""
 
     lines: list[str]
     total: int
 
 
-def describe_changes(before: Mapping[str, Record], after: Iterable[Record]) -> Changes:
-    """What turned the records ``before`` (by key) into those ``after``."""
+def describe_changes(
+    before: Mapping[str, Record], after: Iterable[Record], *, limit: int = MAX_CHANGES
+) -> Changes:
+    """What turned the records ``before`` (by key) into those ``after``; ``limit`` lines of it."""
     lines: list[str] = []
     total = 0
 
     def say(text: str) -> None:
         nonlocal total
         total += 1
-        if len(lines) < MAX_CHANGES:
+        if len(lines) < limit:
             lines.append(text)
 
     gone = dict(before)

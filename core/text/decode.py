@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 from core.errors import EmptyAnswer, LimitExceeded, NotReadable
 
+# Deeper answers are refused when they are flattened.
+MAX_DEPTH = 200
 # A run can be cancelled between so many objects.
 CHECK_EVERY = 10_000
 

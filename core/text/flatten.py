@@ -21,11 +21,11 @@ from typing import Any
 
 from core.errors import LimitExceeded
 from core.models import Record
-from core.text.decode import Json, Number, Pairs, Text
+from core.text.decode import MAX_DEPTH, Json, Number, Pairs, Text
 from core.text.identity import record_keys
+from core.text.raw import raw_json
 from core.text.select import Parts, select_records
 
-MAX_DEPTH = 200
 # A run can be cancelled between so many lines.
 CHECK_EVERY = 2000
 REST = "$"
@@ -99,10 +99,10 @@ def flatten(
     if selector is None:
         found = find_records(answer.value, check)
         pattern = found[0] if found else None
-        walk = _Walk(pattern, check)
+        walk = _Walk(answer.value, pattern, check)
         walk.visit(answer.value, "", "", 0, walk.rest, False)
     else:
-        walk = _Walk(None, check)
+        walk = _Walk(answer.value, None, check)
         for parts in select_records(answer.value, selector):
             walk.visit_record(answer.value, parts)
         patterns = Counter(group.pattern for group in walk.groups if group.pattern)
@@ -110,10 +110,13 @@ def flatten(
     groups = [group for group in walk.groups if group.lines]
     keys = record_keys([(g.pattern, g.lines) for g in groups], id_field, check)
     check()
-    records = [
-        Record(key, g.path, g.pattern, tuple(g.lines), tuple(g.at))
-        for key, g in zip(keys, groups, strict=True)
-    ]
+    own = frozenset(id(group.value) for group in walk.groups)
+    records = []
+    for number, (key, g) in enumerate(zip(keys, groups, strict=True)):
+        if number % CHECK_EVERY == 0:
+            check()
+        raw = raw_json(g.value, leave_out=own)
+        records.append(Record(key, g.path, g.pattern, tuple(g.lines), tuple(g.at), raw))
     return Flattened(records, walk.next_line, pattern)
 
 
@@ -121,15 +124,16 @@ def flatten(
 class _Group:
     path: str
     pattern: str
+    value: Any
     lines: list[str] = field(default_factory=list)
     at: list[tuple[int, int]] = field(default_factory=list)
 
 
 class _Walk:
-    def __init__(self, pattern: str | None, check: Callable[[], None]) -> None:
+    def __init__(self, root: Any, pattern: str | None, check: Callable[[], None]) -> None:
         self.pattern = pattern
         self.check = check
-        self.rest = _Group(REST, "")
+        self.rest = _Group(REST, "", root)
         self.groups = [self.rest]
         self.next_line = 0
 
@@ -151,7 +155,7 @@ class _Walk:
             for index, element in enumerate(value):
                 at = f"{path}[{index}]"
                 if isinstance(element, Pairs) and (here == self.pattern or not inside):
-                    own = _Group(at, here)
+                    own = _Group(at, here, element)
                     self.groups.append(own)
                     self.visit(element, at, here, depth + 1, own, True)
                 else:
@@ -170,7 +174,7 @@ class _Walk:
                 step = _key_step(part, first=not path)
                 path, pattern = path + step, pattern + step
                 value = next(member for key, member in reversed(value) if key == part)
-        group = _Group(path, pattern) if parts else self.rest
+        group = _Group(path, pattern, value) if parts else self.rest
         if parts:
             self.groups.append(group)
         self.visit(value, path, pattern, len(parts), group, True)

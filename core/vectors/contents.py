@@ -4,19 +4,27 @@ It says which records an answer had, where they stood, every line of them, and w
 became: the exact text for previews and for hits, and what the next run is compared with. A shift of
 positions rewrites it alone and no vector document. It is stored compressed, in parts of at most
 ``PART`` records.
+
+The tables of a link's last syncs are kept (collection ``kept_syncs`` lists them), so that people
+can see what changed between any two of them: the newest ``KEEP_NEWEST``, and the last one of each
+of the ``KEEP_DAYS`` days before.
 """
 
 from __future__ import annotations
 
 import json
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from core.models import Chunk, Record
-from core.store import Database
+from core.store import Database, Document
 
 PART = 500
+KEEP_NEWEST = 5
+KEEP_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Contents:
 
     def __init__(self, database: Database) -> None:
         self._parts = database["link_contents"]
+        self._kept = database["kept_syncs"]
 
     def write(self, link_id: str, generation: int, number: int, entries: list[Entry]) -> None:
         """Store part ``number`` of a generation; nobody reads it before it is published."""
@@ -50,17 +59,29 @@ class Contents:
                 "records": len(entries),
                 "documents": sum(len(entry.chunks) for entry in entries),
                 "entries": _pack(entries),
+                "raws": _squeeze([entry.record.raw for entry in entries]),
             }
         )
 
-    def read(self, link_id: str, generation: int) -> Iterator[Entry]:
-        """The records of a generation, in document order of their first lines."""
+    def read(self, link_id: str, generation: int, *, with_raw: bool = False) -> Iterator[Entry]:
+        """The records of a generation, in document order of their first lines.
+
+        Their JSON is read only ``with_raw``.
+        """
         query = {"link_id": link_id, "generation": generation}
         numbers = self._parts.find(query, {"number": 1}).sort("number", 1)
         for number in [part["number"] for part in numbers]:
             part = self._parts.find_one({**query, "number": number})
-            if part is not None:
-                yield from _unpack(part["entries"])
+            if part is None:
+                continue
+            entries = _unpack(part["entries"])
+            if with_raw and part.get("raws"):
+                raws = json.loads(zlib.decompress(part["raws"]))
+                entries = [
+                    replace(entry, record=replace(entry.record, raw=raw))
+                    for entry, raw in zip(entries, raws, strict=True)
+                ]
+            yield from entries
 
     def read_documents(
         self, link_id: str, generation: int, *, skip: int, limit: int
@@ -86,13 +107,49 @@ class Contents:
                 break
         return found
 
-    def drop_others(self, link_id: str, keep: int) -> None:
-        """Delete every generation of the link but ``keep``."""
-        self._parts.delete_many({"link_id": link_id, "generation": {"$ne": keep}})
+    def announce(self, link_id: str, generation: int, facts: Mapping[str, Any]) -> None:
+        """List a generation among the kept syncs, with facts about it; see ``kept``."""
+        about = {"link_id": link_id, "generation": generation, "at": time.time(), **facts}
+        self._kept.replace_one(
+            {"_id": f"{link_id}@{generation}"},
+            {"_id": f"{link_id}@{generation}", **about},
+            upsert=True,
+        )
+
+    def kept(self, link_id: str, live: int) -> list[Document]:
+        """The kept syncs up to the live one, newest first: generation, at, and their facts."""
+        query = {"link_id": link_id, "generation": {"$lte": live}}
+        return list(self._kept.find(query).sort("generation", -1))
+
+    def drop_unpublished(self, link_id: str, live: int) -> None:
+        """Delete what a run that died has listed beyond the live generation."""
+        self._parts.delete_many({"link_id": link_id, "generation": {"$gt": live}})
+        self._kept.delete_many({"link_id": link_id, "generation": {"$gt": live}})
+
+    def prune(self, link_id: str, live: int) -> None:
+        """Delete the generations that are neither live nor kept."""
+        kept = _worth_keeping(self.kept(link_id, live), live, time.time())
+        # Generations beyond the live one belong to whoever is writing them.
+        gone: dict[str, Any] = {"link_id": link_id, "generation": {"$lt": live, "$nin": kept}}
+        self._parts.delete_many(gone)
+        self._kept.delete_many(gone)
 
     def drop(self, link_id: str) -> None:
         """Delete all of the link's generations."""
         self._parts.delete_many({"link_id": link_id})
+        self._kept.delete_many({"link_id": link_id})
+
+
+def _worth_keeping(kept: Iterable[Mapping[str, Any]], live: int, now: float) -> list[int]:
+    ordered = sorted(kept, key=lambda one: -int(one["generation"]))
+    worth = {live, *(int(one["generation"]) for one in ordered[:KEEP_NEWEST])}
+    days: set[int] = set()
+    for one in ordered:
+        day = int(one["at"] // 86400)
+        if day not in days and now - one["at"] < (KEEP_DAYS + 1) * 86400:
+            days.add(day)
+            worth.add(int(one["generation"]))
+    return sorted(worth)
 
 
 def _pack(entries: list[Entry]) -> bytes:
@@ -112,6 +169,10 @@ def _pack(entries: list[Entry]) -> bytes:
         ]
         for entry in entries
     ]
+    return _squeeze(rows)
+
+
+def _squeeze(rows: list[Any]) -> bytes:
     return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), 6)
 
 

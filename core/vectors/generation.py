@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.errors import LeaseLost
 from core.leases import Lease, Leases
@@ -71,7 +71,7 @@ class GenerationWriter:
             updated[entry.record.key] = entry.updated_at
         if lease.state["writing"] or not live:
             self._documents.clean(link_id, live, served)
-            self._contents.drop_others(link_id, live)
+            self._contents.drop_unpublished(link_id, live)
             served &= self._documents.present(link_id)
         wanted = {chunk.chunk_id: chunk for own in chunks for chunk in own}
         return Plan(
@@ -135,11 +135,13 @@ class GenerationWriter:
             self._leases.check(lease)
             check()
 
-    def list_contents(self, lease: Lease, plan: Plan, check: Check) -> None:
-        """Write the next generation's table of contents."""
+    def list_contents(
+        self, lease: Lease, plan: Plan, check: Check, facts: Mapping[str, Any]
+    ) -> None:
+        """Write the next generation's table of contents; ``facts`` are listed with it."""
         generation = lease.state["live_generation"] + 1
         # Parts of this number may have been left behind by a run that died.
-        self._contents.drop_others(lease.link_id, generation - 1)
+        self._contents.drop_unpublished(lease.link_id, generation - 1)
         entries = [
             entry_of(record, own, plan.updated_at[record.key])
             for record, own in zip(plan.records, plan.chunks, strict=True)
@@ -148,11 +150,12 @@ class GenerationWriter:
             check()
             self._leases.check(lease)
             self._contents.write(lease.link_id, generation, number, list(part))
+        self._contents.announce(lease.link_id, generation, facts)
 
     def clean_up(self, lease: Lease, live: int) -> None:
         """Remove what only generations before ``live`` had."""
         self._documents.drop_outdated(lease.link_id, live)
-        self._contents.drop_others(lease.link_id, live)
+        self._contents.prune(lease.link_id, live)
         with contextlib.suppress(LeaseLost):  # whoever holds it now cleans up itself
             self._leases.note(lease, {"unclean": False})
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.leases import Leases
 from core.links import Links
-from core.models import Channel, PageLink, Record
+from core.models import Channel, Record
 from core.settings import Settings
+from core.status import is_stale
 from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
 from core.vectors.mirror import Mirror
-
-# A link that missed this many of its syncs is called stale.
-STALE_AFTER_INTERVALS = 3
 
 
 @dataclass(frozen=True)
@@ -95,9 +92,3 @@ class Retriever:
             }
             cached = self._records[link_id] = (generation, records)
         return cached[1].get(chunk_id)
-
-
-def is_stale(link: PageLink, synced_at: float | None, settings: Settings) -> bool:
-    """Whether a link's last good sync is too long ago for its interval."""
-    minutes = link.link.sync_interval_minutes or settings.sync_interval_minutes
-    return synced_at is None or time.time() - synced_at > STALE_AFTER_INTERVALS * minutes * 60

@@ -53,7 +53,7 @@ def test_signing_in_leads_where_one_wanted_to_go_and_survives_a_reload(stranger:
 
 def test_signing_out_closes_the_other_tab_too(stranger: Page) -> None:
     sign_in(stranger)
-    expect(stranger.get_by_role("heading", name="CRM links")).to_be_visible()
+    expect(stranger.get_by_role("heading", name="Overview")).to_be_visible()
     other = stranger.context.new_page()
     other.goto("/logs")
     expect(other.get_by_role("heading", name="Sync logs")).to_be_visible()

@@ -1,0 +1,325 @@
+"""What a person or a script may do: every action with its permission and its audit entry.
+
+The API and every page act through this, so that none of them can forget either. Reading goes
+through ``reading``, which asks for the permission to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from core.bot.reply import Reply
+from core.configuration import Step
+from core.errors import InvalidRequest
+from core.links import NewLink, link_facts
+from core.models import Channel, PageLink
+from core.security.accounts import Permission, Role, User
+from core.store import Document
+from core.vectors.retrieve import Hit
+
+if TYPE_CHECKING:
+    from core.desk import Desk
+
+
+class Acting:
+    """One user at the desk. ``origin`` is where they are: an address, or ``dashboard``."""
+
+    def __init__(self, desk: Desk, user: User, origin: str) -> None:
+        self._desk = desk
+        self.user = user
+        self._origin = origin
+
+    @property
+    def reading(self) -> Desk:
+        """The desk, for reading. Raises NotAllowed."""
+        self.user.require(Permission.READ)
+        return self._desk
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the user may do such things."""
+        return self.user.may(permission)
+
+    # Links
+
+    def add_link(
+        self,
+        page_id: str,
+        channels: Sequence[Channel],
+        new: NewLink,
+        *,
+        trial_id: str | None = None,
+    ) -> PageLink:
+        """Register a link; masked secrets are those of the trial. See Links.add."""
+        self.user.require(Permission.OPERATE)
+        new = self._unmasked(new, trial_id)
+        link = self._desk.links.add(self.user.company_id, page_id, channels, new)
+        self._note("link.add", link.link.link_id, after=link_facts(link))
+        return link
+
+    def update_link(
+        self,
+        link_id: str,
+        channels: Sequence[Channel],
+        new: NewLink,
+        *,
+        revision: int,
+        trial_id: str | None = None,
+    ) -> PageLink:
+        """Change a link; masked secrets are those of the trial, or as stored. See Links.update."""
+        self.user.require(Permission.OPERATE)
+        new = self._unmasked(new, trial_id)
+        before = self._desk.links.get(self.user.company_id, link_id)
+        after = self._desk.links.update(
+            self.user.company_id,
+            link_id,
+            channels,
+            new,
+            revision=revision,
+            username=self.user.username,
+        )
+        self._note("link.edit", link_id, before=link_facts(before), after=link_facts(after))
+        return after
+
+    def set_link_active(
+        self, page_id: str, url: str, channels: Sequence[Channel], is_active: bool
+    ) -> int:
+        """Switch a link on or off; see Links.set_active."""
+        self.user.require(Permission.OPERATE)
+        company_id = self.user.company_id
+        count = self._desk.links.set_active(company_id, page_id, url, channels, is_active)
+        facts = {"page_id": page_id, "url": url, "channels": [c.value for c in channels]}
+        self._note("link.switch_on" if is_active else "link.switch_off", url, after=facts)
+        return count
+
+    def delete_link(self, page_id: str, url: str, channels: Sequence[Channel]) -> int:
+        """Delete a link from channels; see Links.delete."""
+        self.user.require(Permission.OPERATE)
+        count = self._desk.links.delete(self.user.company_id, page_id, url, channels)
+        facts = {"page_id": page_id, "url": url, "channels": [c.value for c in channels]}
+        self._note("link.delete", url, before=facts)
+        return count
+
+    def test_link(
+        self,
+        page_id: str,
+        channels: Sequence[Channel],
+        new: NewLink,
+        link_id: str | None = None,
+        *,
+        trial_id: str | None = None,
+    ) -> str:
+        """Ask for a dry run of an unsaved link, or of an edit of ``link_id``; the trial's id.
+
+        Masked secrets are those of an earlier trial, or as stored.
+        """
+        self.user.require(Permission.OPERATE)
+        new = self._unmasked(new, trial_id)
+        return self._desk.trials.request(
+            self.user.company_id, page_id, channels, new, link_id, self.user.username
+        )
+
+    # Syncs
+
+    def sync_link(self, link_id: str) -> str:
+        """Ask for a sync; the run's id."""
+        self.user.require(Permission.OPERATE)
+        run_id = self._desk.links.sync_now(self.user.company_id, link_id)
+        self._note("sync.start", link_id, after={"run_id": run_id})
+        return run_id
+
+    def cancel_run(self, run_id: str) -> Document:
+        """Stop a run; the run."""
+        self.user.require(Permission.OPERATE)
+        run = self._desk.runs.cancel(self.user.company_id, run_id)
+        self._note("sync.cancel", run["link_id"], after={"run_id": run_id})
+        return run
+
+    def approve_run(self, run_id: str) -> str:
+        """Take a held answer for right; the id of the run that publishes it."""
+        self.user.require(Permission.OPERATE)
+        company_id, username = self.user.company_id, self.user.username
+        approved = self._desk.links.approve(company_id, run_id, username)
+        self._note("sync.approve", run_id, after={"run_id": approved})
+        return approved
+
+    def reject_run(self, run_id: str) -> None:
+        """Take a held answer for wrong."""
+        self.user.require(Permission.OPERATE)
+        self._desk.links.reject(self.user.company_id, run_id, self.user.username)
+        self._note("sync.reject", run_id)
+
+    # Asking
+
+    def search(self, page_id: str, channel: Channel, query: str, k: int) -> list[Hit]:
+        """The chunks of a page and channel that answer best."""
+        self.user.require(Permission.SEARCH)
+        return self._desk.retriever.search(self.user.company_id, page_id, channel, query, k)
+
+    def reply(self, page_id: str, channel: Channel, message: str) -> Reply:
+        """What the bot would answer."""
+        self.user.require(Permission.SEARCH)
+        return self._desk.replier.reply(self.user.company_id, page_id, channel, message)
+
+    def save_question(self, page_id: str, channel: Channel, question: str) -> str:
+        """Keep a question of a page and channel; its id."""
+        self.user.require(Permission.OPERATE)
+        question_id = self._desk.questions.add(
+            self.user.company_id, page_id, channel, question, self.user.username
+        )
+        self._note("question.add", question_id, after={"page_id": page_id, "question": question})
+        return question_id
+
+    def delete_question(self, question_id: str) -> None:
+        """Forget a saved question."""
+        self.user.require(Permission.OPERATE)
+        self._desk.questions.delete(self.user.company_id, question_id)
+        self._note("question.delete", question_id)
+
+    def run_questions(self, page_id: str, channel: Channel) -> list[Document]:
+        """Ask all saved questions of a page and channel again."""
+        self.user.require(Permission.SEARCH)
+        return self._desk.questions.run(self.user.company_id, page_id, channel)
+
+    # Pages and settings
+
+    def add_page(self, page_id: str, page_name: str) -> Document:
+        """Add a Facebook page."""
+        self.user.require(Permission.OPERATE)
+        page = self._desk.companies.add_page(self.user.company_id, page_id, page_name)
+        self._note("page.add", page_id, after={"page_name": page_name})
+        return page
+
+    def rename_page(self, page_id: str, page_name: str) -> None:
+        """Give a page another name."""
+        self.user.require(Permission.OPERATE)
+        before = self._desk.companies.rename_page(self.user.company_id, page_id, page_name)
+        self._note(
+            "page.rename", page_id, before={"page_name": before}, after={"page_name": page_name}
+        )
+
+    def delete_page(self, page_id: str) -> None:
+        """Delete a page that has no links any more."""
+        self.user.require(Permission.ADMINISTER)
+        self._desk.companies.delete_page(self.user.company_id, page_id)
+        self._note("page.delete", page_id)
+
+    def rename_company(self, company_name: str) -> None:
+        """Give the company another name."""
+        self.user.require(Permission.ADMINISTER)
+        before = self._desk.companies.rename(self.user.company_id, company_name)
+        self._note(
+            "company.rename",
+            self.user.company_id,
+            before={"company_name": before},
+            after={"company_name": company_name},
+        )
+
+    def set_redaction(self, kinds: Mapping[str, str], rules: Sequence[Mapping[str, str]]) -> None:
+        """Set what the company redacts; see Policies.set_company."""
+        self.user.require(Permission.ADMINISTER)
+        company_id = self.user.company_id
+        before = self._desk.companies.get(company_id).get("redaction") or {}
+        self._desk.policies.set_company(company_id, kinds, rules)
+        after = {"kinds": dict(kinds), "rules": [dict(rule) for rule in rules]}
+        self._note("redaction.set", company_id, before=before, after=after)
+
+    def import_configuration(self, text: str, *, dry_run: bool) -> list[Step]:
+        """Bring pages and links in line with an exported file; what is done, or would be."""
+        self.user.require(Permission.ADMINISTER)
+        steps = self._desk.configuration.apply(
+            self.user.company_id, text, username=self.user.username, dry_run=dry_run
+        )
+        if not dry_run:
+            done = {step.subject: step.action for step in steps}
+            self._note("configuration.import", self.user.company_id, after=done)
+        return steps
+
+    def export_configuration(self) -> str:
+        """Pages, links and redaction rules as YAML, without secrets."""
+        self.user.require(Permission.ADMINISTER)
+        return self._desk.configuration.export(self.user.company_id)
+
+    # Accounts and tokens
+
+    def accounts(self) -> list[Document]:
+        """The company's accounts."""
+        self.user.require(Permission.ADMINISTER)
+        return self._desk.accounts.all(self.user.company_id)
+
+    def create_account(self, username: str, password: str, role: Role) -> None:
+        """Add an account."""
+        self.user.require(Permission.ADMINISTER)
+        self._desk.accounts.create(self.user.company_id, username, password, role)
+        self._note("account.add", username, after={"role": role.value})
+
+    def set_role(self, username: str, role: Role) -> None:
+        """Give an account another role."""
+        self.user.require(Permission.ADMINISTER)
+        before = self._desk.accounts.set_role(self.user.company_id, username, role)
+        self._note(
+            "account.role", username, before={"role": before.value}, after={"role": role.value}
+        )
+
+    def set_password(self, username: str, password: str) -> None:
+        """Set someone's password; they are signed out everywhere."""
+        self.user.require(Permission.ADMINISTER)
+        self._desk.accounts.set_password(self.user.company_id, username, password)
+        self._note("account.password", username)
+
+    def change_own_password(self, current: str, password: str) -> None:
+        """Change one's own password; all own sessions end, this one too."""
+        if self.user.role is None:
+            raise InvalidRequest("password", "A service token has no password.")
+        self._desk.accounts.verify(self.user.username, current)
+        self._desk.accounts.set_password(self.user.company_id, self.user.username, password)
+        self._note("account.own_password", self.user.username)
+
+    def delete_account(self, username: str) -> None:
+        """Delete an account."""
+        self.user.require(Permission.ADMINISTER)
+        self._desk.accounts.delete(self.user.company_id, username)
+        self._note("account.delete", username)
+
+    def tokens(self) -> list[Document]:
+        """The company's service tokens, without anything to use them by."""
+        self.user.require(Permission.ADMINISTER)
+        return self._desk.accounts.tokens(self.user.company_id)
+
+    def create_token(self, name: str, scopes: Iterable[Permission], days: float) -> str:
+        """A new service token, shown this once."""
+        self.user.require(Permission.ADMINISTER)
+        granted = list(scopes)
+        token = self._desk.accounts.create_token(
+            self.user.company_id, name, granted, days=days, created_by=self.user.username
+        )
+        self._note("token.add", name, after={"scopes": [s.value for s in granted], "days": days})
+        return token
+
+    def revoke_token(self, name: str) -> None:
+        """End a service token."""
+        self.user.require(Permission.ADMINISTER)
+        self._desk.accounts.revoke_token(self.user.company_id, name)
+        self._note("token.revoke", name)
+
+    def audit(self, **filters: Any) -> list[Document]:
+        """Entries of the audit log, newest first; see AuditLog.find."""
+        self.user.require(Permission.ADMINISTER)
+        return self._desk.audit.find(self.user.company_id, **filters)
+
+    def _unmasked(self, new: NewLink, trial_id: str | None) -> NewLink:
+        if trial_id is None:
+            return new
+        trials = self._desk.trials
+        draft = trials.draft(trials.get(self.user.company_id, trial_id))
+        return self._desk.links.unmasked(new, draft)
+
+    def _note(
+        self,
+        action: str,
+        subject: str,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._desk.audit.write(self.user, self._origin, action, subject, before=before, after=after)

@@ -1,0 +1,246 @@
+"""Trials: dry runs of links that are not saved yet (collection ``link_trials``).
+
+A trial does what a sync would do up to the point of storing: it fetches, redacts, flattens, chunks,
+and compares with what is served. A scheduler carries it out, so that a slow CRM or a huge answer
+keeps nobody else's page waiting; the draft is kept with its secrets encrypted, and goes after a
+day.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from core.connectors.api import Limits, fetch
+from core.connectors.http import Watch
+from core.connectors.pauses import HostPauses
+from core.errors import DeskError, NotFound
+from core.leases import Leases
+from core.links import Links, NewLink
+from core.models import Channel, CrmLink, PageLink
+from core.policies import Policies
+from core.security.network import AddressGuard
+from core.security.secrets import SecretBox
+from core.settings import Settings
+from core.store import Database, Document
+from core.sync import SHRINK_THRESHOLD
+from core.text.changes import describe_changes
+from core.text.chunk import chunk_records
+from core.text.flatten import Flattened, flatten
+from core.vectors.contents import Contents
+from core.vectors.embed import Embedder
+
+KEEP_SECONDS = 24 * 3600.0
+# Taken for dead: the scheduler that carried it out was stopped.
+STUCK_SECONDS = 900.0
+SHOWN_LINES = 200
+# So many chunks are embedded to find out how long all would take.
+SAMPLE = 8
+
+log = structlog.get_logger()
+
+
+class Trials:
+    """What is to be tried, and trying it."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        links: Links,
+        leases: Leases,
+        contents: Contents,
+        policies: Policies,
+        pauses: HostPauses,
+        box: SecretBox,
+        guard: AddressGuard,
+        embedder: Embedder,
+    ) -> None:
+        self._trials = database["link_trials"]
+        self._settings = settings
+        self._links = links
+        self._leases = leases
+        self._contents = contents
+        self._policies = policies
+        self._pauses = pauses
+        self._box = box
+        self._guard = guard
+        self._embedder = embedder
+
+    def request(
+        self,
+        company_id: str,
+        page_id: str,
+        channels: Sequence[Channel],
+        new: NewLink,
+        link_id: str | None,
+        username: str,
+    ) -> str:
+        """Write a trial down; its id. Raises NotFound (page, link), InvalidRequest."""
+        self._links.of_page(company_id, page_id)
+        stored = self._links.get(company_id, link_id).link if link_id else None
+        draft = self._links.draft(new, stored)
+        trial_id = "trial-" + secrets.token_hex(8)
+        self._trials.insert_one(
+            {
+                "_id": trial_id,
+                "company_id": company_id,
+                "page_id": page_id,
+                "link_id": link_id,
+                "channels": [channel.value for channel in channels],
+                "draft": draft.to_document(),
+                "by": username,
+                "state": "queued",
+                "at": time.time(),
+                "result": None,
+                "error": None,
+            }
+        )
+        return trial_id
+
+    def get(self, company_id: str, trial_id: str) -> Document:
+        """A trial: its state (queued, running, done, failed), result and error. Raises NotFound."""
+        trial = self._trials.find_one({"_id": trial_id, "company_id": company_id})
+        if trial is None:
+            raise NotFound(f"There is no trial {trial_id}.", action="Test the link again.")
+        if trial["state"] in ("queued", "running") and time.time() - trial["at"] > STUCK_SECONDS:
+            trial["state"] = "failed"
+            trial["error"] = {
+                "kind": "interrupted",
+                "message": "The test was not carried out.",
+                "action": "Is a scheduler running? Test it again.",
+            }
+        return trial
+
+    def draft(self, trial: Document) -> CrmLink:
+        """The link that was tried, secrets encrypted."""
+        return CrmLink.from_document(trial["page_id"], trial["draft"])
+
+    def claim(self) -> Document | None:
+        """Take the longest waiting trial; None when there is none."""
+        waiting = self._trials.find({"state": "queued"}, {"_id": 1}).sort("at", 1).limit(1)
+        for trial in list(waiting):
+            found = self._trials.find_one_and_update(
+                {"_id": trial["_id"], "state": "queued"}, {"$set": {"state": "running"}}
+            )
+            if found is not None:
+                return found
+        return None
+
+    def carry_out(self, trial: Document) -> None:
+        """Try a claimed trial and write down what came of it. Never raises."""
+        watch = Watch(self._settings.fetch_timeout_seconds)
+        try:
+            fields: dict[str, Any] = {"state": "done", "result": self._try(trial, watch)}
+        except DeskError as error:
+            described = {
+                "kind": getattr(error, "kind", "error"),
+                "message": error.message,
+                "action": error.action,
+            }
+            fields = {"state": "failed", "error": described}
+        except Exception:
+            log.exception("A trial broke", trial=trial["_id"])
+            described = {
+                "kind": "error",
+                "message": "Something went wrong inside the product.",
+                "action": "The scheduler's log has the details.",
+            }
+            fields = {"state": "failed", "error": described}
+        finally:
+            watch.close()
+        self._trials.update_one({"_id": trial["_id"]}, {"$set": fields})
+
+    def prune(self) -> None:
+        """Forget trials of yesterday."""
+        self._trials.delete_many({"at": {"$lt": time.time() - KEEP_SECONDS}})
+
+    def _try(self, trial: Document, watch: Watch) -> dict[str, Any]:
+        own = self.draft(trial)
+        channels = {Channel(channel): True for channel in trial["channels"]}
+        link = PageLink(trial["company_id"], trial["page_id"], "", own, channels)
+        started = time.monotonic()
+        warnings: list[str] = []
+        fetched = fetch(
+            own,
+            box=self._box,
+            guard=self._guard,
+            pauses=self._pauses,
+            watch=watch,
+            limits=Limits(
+                self._settings.max_bytes, self._settings.max_pages, self._settings.max_records
+            ),
+            say=warnings.append,
+        )
+        seconds = time.monotonic() - started
+        assert fetched.answer is not None, "asked without validators"
+        answer, redactions = self._policies.apply(
+            self._policies.of(link), fetched.answer, watch.check
+        )
+        flattened = flatten(
+            answer, selector=own.fetch.records, id_field=own.fetch.id_field, check=watch.check
+        )
+        chunks = [
+            chunk
+            for own_chunks in chunk_records(
+                flattened.records,
+                link_id=own.link_id,
+                model=self._embedder.model_name,
+                count_tokens=self._embedder.count_tokens,
+            )
+            for chunk in own_chunks
+        ]
+        watch.check()
+        served_chunks: set[str] = set()
+        difference: dict[str, Any] | None = None
+        state = self._leases.states([own.link_id]).get(own.link_id) if trial["link_id"] else None
+        if state and state["live_generation"]:
+            entries = list(self._contents.read(own.link_id, state["live_generation"]))
+            served_chunks = {chunk_id for entry in entries for chunk_id, _ in entry.chunks}
+            before = {entry.record.key: entry.record for entry in entries}
+            changes = describe_changes(before, flattened.records)
+            difference = {
+                "lines": changes.lines,
+                "total": changes.total,
+                "served_records": state["records"],
+                "would_be_held": _would_be_held(own, flattened, int(state["records"])),
+            }
+        new = [chunk for chunk in chunks if chunk.chunk_id not in served_chunks]
+        return {
+            "status": "200 OK",
+            "seconds": round(seconds, 3),
+            "bytes": fetched.bytes,
+            "pages": fetched.pages,
+            "pagination": fetched.pagination,
+            "retries": fetched.retries,
+            "warnings": warnings[:20],
+            "records": flattened.record_count,
+            "records_at": flattened.records_at,
+            "total_lines": flattened.total_lines,
+            "lines": flattened.lines()[:SHOWN_LINES],
+            "chunks": len(chunks),
+            "new_chunks": len(new),
+            "tokens": sum(self._embedder.count_tokens([chunk.text for chunk in new])),
+            "embed_seconds": self._embedding_cost([chunk.text for chunk in new]),
+            "personal": dict(redactions.found),
+            "redacted": dict(redactions.done),
+            "difference": difference,
+        }
+
+    def _embedding_cost(self, texts: list[str]) -> float:
+        """Seconds that embedding ``texts`` would take, from a sample of them."""
+        if not texts:
+            return 0.0
+        sample = texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE]
+        started = time.monotonic()
+        self._embedder.embed(sample)
+        return round((time.monotonic() - started) / len(sample) * len(texts), 2)
+
+
+def _would_be_held(link: CrmLink, flattened: Flattened, served: int) -> bool:
+    share = SHRINK_THRESHOLD if link.shrink_threshold is None else link.shrink_threshold
+    return flattened.record_count < served * share or (flattened.is_empty and served > 0)

@@ -1,0 +1,180 @@
+"""Ask: what the bot would reply to a customer, from which line of which CRM; saved questions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.acting import Acting
+from core.bot.reply import Reply
+from core.errors import DeskError
+from core.models import Channel
+from core.store import Document
+from core.vectors.retrieve import Hit
+from pages.looks import show_moment
+from pages.pickers import pick_channel, pick_page
+from pages.session import (
+    ago,
+    may_operate,
+    plain,
+    plain_badge,
+    reading,
+    say_later,
+    show_error,
+    signed_in,
+    visible,
+)
+
+
+def show_reply(reply: Reply) -> None:
+    """The reply with its citations, then everything that was looked at."""
+    st.subheader("The bot would reply")
+    with st.container(border=True):
+        if reply.is_known:
+            st.text(visible(reply.text))
+            for one in reply.citations:
+                st.caption(plain(f"[{one.number}] {one.link_name} · {one.path} · {one.line}"))
+        else:
+            st.text(reply.text)
+    st.subheader("What it found")
+    if not reply.context:
+        st.info(
+            "Nothing is stored for this page and channel yet. Switch a CRM link on for it, and "
+            "look at the sync logs.",
+            icon=":material/info:",
+        )
+        st.page_link("links.py", label="To the CRM links", icon=":material/link:")
+    for hit in reply.context:
+        show_hit(hit)
+
+
+def show_hit(hit: Hit) -> None:
+    """One chunk that was found."""
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(hit.link_name)}**", width="content")
+            st.badge(plain_badge(hit.path), color="gray")
+            st.badge(f"score {hit.score:.2f}", color="blue")
+            if hit.stale:
+                st.badge("stale", color="orange", icon=":material/schedule:")
+        st.code(visible(hit.text), language=None, wrap_lines=True)
+        when = hit.synced_at.timestamp() if hit.synced_at else None
+        show_moment(f"synced {ago(when)}", when)
+
+
+def show_saved(acting: Acting, page_id: str, channel: Channel) -> None:
+    """The saved questions of the page and channel."""
+    desk = acting.reading
+    questions = desk.questions.of_page(acting.user.company_id, page_id, channel)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Saved questions", width="content")
+        run = questions and st.button("Ask them all", icon=":material/playlist_play:")
+    if not questions:
+        st.caption(
+            "None yet. Ask something and save it: asked together, saved questions show what a "
+            "change of links or records does to the bot's answers."
+        )
+        return
+    if run:
+        try:
+            with st.spinner(f"Asking {len(questions)} questions…"):
+                questions = acting.run_questions(page_id, channel)
+            changed = sum(bool(question["changes"]) for question in questions)
+            st.toast(f"{changed} of {len(questions)} are answered differently than last time")
+        except DeskError as error:
+            show_error(error)
+    for question in questions:
+        show_question(acting, question)
+
+
+def show_question(acting: Acting, question: Document) -> None:
+    """One saved question: its last reply, and what is different from the time before."""
+    last, changes = question["last"], question["changes"]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(question['question'])}**", width="content")
+            if changes:
+                st.badge("Changed", color="orange", icon=":material/difference:")
+            elif last:
+                st.badge("As before", color="green", icon=":material/check:")
+            st.button(
+                "Forget",
+                key=f"forget-{question['_id']}",
+                type="tertiary",
+                icon=":material/delete:",
+                on_click=forget,
+                args=(question["_id"],),
+                disabled=not may_operate(acting),
+            )
+        if not last:
+            st.caption("Not asked yet.")
+            return
+        st.text(visible(last["reply"]))
+        found = ", ".join(f"{hit['link_name']} {hit['path']}" for hit in last["hits"][:3])
+        if found:
+            st.caption(plain(f"Found: {found}"))
+        show_moment(f"asked {ago(last['at'])}", last["at"])
+        if changes:
+            st.code(visible("\n".join(changes)), language=None, wrap_lines=True)
+
+
+def forget(question_id: str) -> None:
+    """Called as a saved question is to go."""
+    try:
+        signed_in().delete_question(question_id)
+        say_later("The question is forgotten")
+    except DeskError as error:
+        say_later(str(error), is_error=True)
+
+
+def keep(page_id: str, channel: Channel, question: str) -> None:
+    """Called as the question is to be saved."""
+    try:
+        signed_in().save_question(page_id, channel, question)
+        say_later("Question saved")
+    except DeskError as error:
+        say_later(str(error), is_error=True)
+
+
+def main() -> None:
+    """The page."""
+    acting, _ = reading()
+    st.title("Ask")
+    left, right = st.columns(2)
+    with left:
+        page_id = pick_page(acting)
+    with right:
+        channel = pick_channel() or Channel.FACEBOOK
+    with st.form("ask", border=False):
+        question_column, button_column = st.columns([6, 1], vertical_alignment="bottom")
+        if "question" not in st.session_state and "q" in st.query_params:
+            st.session_state["question"] = st.query_params["q"]
+        question = question_column.text_input(
+            "Question", placeholder="What did Maria order?", key="question", max_chars=1000
+        )
+        asked = button_column.form_submit_button("Ask", type="primary", width="stretch")
+    if asked and not question.strip():
+        st.warning("Type a question first.", icon=":material/edit:")
+    if asked:
+        st.query_params["q"] = question
+    asked_for = st.query_params.get("q", "")
+    if asked_for.strip():
+        try:
+            with st.spinner("Asking…"):
+                reply = acting.reply(page_id, channel, asked_for)
+        except DeskError as error:
+            show_error(error)
+        else:
+            show_reply(reply)
+            st.button(
+                "Save this question",
+                icon=":material/bookmark_add:",
+                on_click=keep,
+                args=(page_id, channel, asked_for),
+                disabled=not may_operate(acting),
+            )
+    else:
+        st.caption("Ask as a customer would: the reply is made of what the CRMs sent, no more.")
+    show_saved(acting, page_id, channel)
+
+
+main()
