@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint soak screenshots clean
+.PHONY: run demo test lint soak bench-dashboard screenshots clean
 
 run: .venv/.installed
 	@exec $(BIN)/python -m core run
@@ -27,6 +27,10 @@ lint: .venv/.installed-dev
 # 200 links, 3 schedulers, random kills, five minutes (prints figures)
 soak: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.soak
+
+# How long screens and clicks take with 1,000 links and 10,000 runs, in a real browser
+bench-dashboard: .venv/.installed-dev chromium
+	$(BIN)/python -m benchmarks.dashboard
 
 # The pictures in docs/screenshots, of a fresh demo
 screenshots: .venv/.installed-dev chromium

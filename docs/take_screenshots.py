@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import FLAGS, WIDTHS, sign_in
-from tests.product import Product, free_port
+from tests.product import Client, Product, free_port
 from tests.waiting import until
 
 FOLDER = Path(__file__).parent / "screenshots"
-SCREENS = {
-    "links": "/",
-    "sync-logs": "/logs",
-    "crm-text": "/crm_text",
-    "ask": "x",
-    "pages": "/companies",
-}
+SHOP = "123456789"
 
 
 def main() -> None:
     """Take them all, at both widths, light and dark."""
     FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
     with tempfile.TemporaryDirectory() as folder:
-        product = Product(Path(folder), {"DEMO_CRM_PORT": str(free_port())})
+        port = free_port()
+        product = Product(Path(folder), {"DEMO_CRM_PORT": str(port)})
         product.start("demo", "core", "demo")
         try:
             until(lambda: "CRM desk is at" in product.log("demo"), "the demo", seconds=90)
             api = product.sign_in()
-            until(lambda: len(api.texts("123456789")) >= 75, "the sample data", seconds=90)
-            take_all(product.address)
+            until(lambda: len(api.texts(SHOP)) >= 75, "the sample data", seconds=90)
+            prepare(api, f"http://127.0.0.1:{port}")
+            take_all(product.address, api)
         finally:
             product.stop()
 
 
-def take_all(address: str) -> None:
+def prepare(api: Client, crm: str) -> None:
+    """Something of everything: a failing link, saved questions, an account, a token."""
+    link = api.add_link(SHOP, f"{crm}/shop/customers.json?page=2", name="Loyalty programme")
+    api.ended_run(link["link_id"])
+    asked = {"page_id": SHOP, "channel": "messenger"}
+    for question in ("Can I send my shoes back?", "Who is Maria Garcia?"):
+        api.post("/dashboard/questions", asked | {"question": question})
+    api.post("/dashboard/questions/run", asked)
+    account = {"username": "olga", "password": "a long enough password", "role": "operator"}
+    api.post("/accounts", account)
+    api.post("/tokens", {"name": "messenger-bot", "scopes": ["search"], "days": 365})
+
+
+def take_all(address: str, api: Client) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         for scheme in ("light", "dark"):
@@ -48,27 +60,62 @@ def take_all(address: str) -> None:
                 page.goto("/login")
                 page.screenshot(path=FOLDER / f"login-{width}-{scheme}.png")
                 sign_in(page)
-                for name, path in SCREENS.items():
+                for name, (path, show) in screens(api).items():
                     page.goto(path)
-                    show(page, name)
+                    page.get_by_role("heading", level=1).wait_for()
+                    show(page)
+                    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
                     page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png")
                 context.close()
         browser.close()
 
 
-def show(page: Page, name: str) -> None:
-    """Bring a screen to where it has something to show."""
-    page.get_by_role("heading", level=1).wait_for()
-    if name == "search":
-        page.get_by_label("Question", exact=True).fill("Can I send my shoes back?")
-        page.get_by_role("button", name="Search").click()
-        page.get_by_text("Help pages").first.wait_for()
-    elif name == "links":
-        page.get_by_role("button", name="Delete").nth(2).wait_for()
-        page.get_by_role("button", name="Add CRM link").wait_for()
-    else:
-        page.get_by_test_id("stDataFrame").first.wait_for()
-    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+Show = Callable[[Page], None]
+
+
+def table(page: Page) -> None:
+    page.get_by_test_id("stDataFrame").first.wait_for()
+
+
+def text(words: str) -> Show:
+    return lambda page: page.get_by_text(words).first.wait_for()
+
+
+def tested(page: Page) -> None:
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_text("As it would be stored").wait_for()
+
+
+def screens(api: Client) -> dict[str, tuple[str, Show]]:
+    """Each screen: its address, and what brings it to where it has something to show."""
+    links = api.get("/dashboard/crm-links", page_id=SHOP).json()["crm_links"]
+    by_name = {link["name"]: link["link_id"] for link in links}
+    customers = by_name["Shop customers"]
+    run = api.runs(by_name["Loyalty programme"])[-1]["run_id"]
+    return {
+        "overview": ("/", text("Needs a look")),
+        "links": ("/links", text("Loyalty programme")),
+        "link-form": (f"/link_form?edit={customers}", tested),
+        "sync-logs": ("/logs", table),
+        "sync-log-run": (f"/logs?run={run}", text("Who can fix it")),
+        "crm-text": (f"/crm_text?page={SHOP}&link={customers}", table),
+        "crm-text-record": (
+            f"/crm_text?page={SHOP}&link={customers}&view=record",
+            text("Chunks, as they are embedded"),
+        ),
+        "ask": (
+            "/ask?channel=messenger&q=Can%20I%20send%20my%20shoes%20back?",
+            text("Saved questions"),
+        ),
+        "settings-pages": ("/settings", text("Add a page")),
+        "settings-accounts": ("/settings?section=accounts", text("Add an account")),
+        "settings-tokens": ("/settings?section=tokens", text("Make a token")),
+        "settings-redaction": ("/settings?section=redaction", text("Save rules")),
+        "settings-configuration": ("/settings?section=configuration", text("Import")),
+        "settings-system": ("/settings?section=system", text("Embedding model")),
+        "settings-audit": ("/settings?section=audit", table),
+        "settings-password": ("/settings?section=password", text("Change password")),
+    }
 
 
 if __name__ == "__main__":
