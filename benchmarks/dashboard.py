@@ -20,7 +20,7 @@ from core.links import NewLink
 from core.models import Channel, RunState, Trigger
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
-from tests.browser.conftest import FLAGS, WIDTHS, sign_in
+from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Product
 from tests.servers.crm import Crm
 

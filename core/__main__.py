@@ -109,6 +109,27 @@ def rebuild_mirrors() -> None:
     _mirror_order("rebuild")
 
 
+secrets_commands = typer.Typer(
+    help="The key that secrets are encrypted with.", no_args_is_help=True
+)
+commands.add_typer(secrets_commands, name="secrets")
+
+
+@secrets_commands.command("rotate")
+def rotate_secrets() -> None:
+    """Encrypt every stored secret with a new key."""
+    from core.errors import DeskError
+
+    settings = _settings()
+    configure_logging(settings.log_format)
+    try:
+        count = Desk(settings).rotate_secrets()
+    except DeskError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{count} secrets are encrypted with the new key.")
+
+
 def _mirror_order(action: str) -> None:
     settings = _settings()
     configure_logging(settings.log_format)
@@ -136,7 +157,7 @@ def _settings() -> Settings:
         return Settings()
     except ValidationError as error:
         for item in error.errors():
-            name = str(item["loc"][0]).upper()
+            name = str(item["loc"][0]).upper() if item["loc"] else "OIDC_ISSUER"
             typer.echo(f"The setting {name} is not usable: {item['msg']}", err=True)
         typer.echo("docs/settings.md lists every setting.", err=True)
         raise typer.Exit(2) from None

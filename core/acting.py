@@ -224,6 +224,24 @@ class Acting:
         after = {"kinds": dict(kinds), "rules": [dict(rule) for rule in rules]}
         self._note("redaction.set", company_id, before=before, after=after)
 
+    def erase(self, value: str) -> str:
+        """Ask for everything that holds a value to be erased; the erasure's id."""
+        self.user.require(Permission.ADMINISTER)
+        erasure_id = self._desk.erasures.request(self.user.company_id, value, self.user.username)
+        # Whom it was about must not be written down again.
+        self._note("person.erase", erasure_id)
+        return erasure_id
+
+    def erasures(self) -> list[Document]:
+        """What was asked to be erased, and the reports."""
+        self.user.require(Permission.ADMINISTER)
+        return self._desk.erasures.all(self.user.company_id)
+
+    def erasure(self, erasure_id: str) -> Document:
+        """One erasure."""
+        self.user.require(Permission.ADMINISTER)
+        return self._desk.erasures.get(self.user.company_id, erasure_id)
+
     def import_configuration(self, text: str, *, dry_run: bool) -> list[Step]:
         """Bring pages and links in line with an exported file; what is done, or would be."""
         self.user.require(Permission.ADMINISTER)
@@ -274,6 +292,11 @@ class Acting:
         self._desk.accounts.verify(self.user.username, current)
         self._desk.accounts.set_password(self.user.company_id, self.user.username, password)
         self._note("account.own_password", self.user.username)
+
+    def end_own_sessions(self) -> None:
+        """Sign oneself out everywhere."""
+        self._desk.accounts.end_sessions(self.user.username)
+        self._note("account.sign_out_everywhere", self.user.username)
 
     def delete_account(self, username: str) -> None:
         """Delete an account."""

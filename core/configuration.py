@@ -43,6 +43,7 @@ _LINK_FIELDS = (
     "records",
     "id_field",
     "incremental",
+    "follow_redirects",
     "redaction",
 )
 
@@ -250,7 +251,11 @@ def _described(page: Mapping[str, Any], link: Any) -> tuple[NewLink, dict[Channe
 
 def _lean(facts: dict[str, Any]) -> dict[str, Any]:
     """Only what says something: no empty values, no defaults."""
-    lean = {name: facts[name] for name in _LINK_FIELDS if facts.get(name) not in (None, "", {}, [])}
+    lean = {
+        name: facts[name]
+        for name in _LINK_FIELDS
+        if facts.get(name) not in (None, "", {}, [], False)
+    }
     if lean.get("method") == "GET":
         del lean["method"]
     pagination = {
@@ -264,6 +269,11 @@ def _lean(facts: dict[str, Any]) -> dict[str, Any]:
     if isinstance(lean.get("body"), str):
         lean["body"] = json.loads(lean["body"])
     return lean
+
+
+def _says_something(value: Any) -> bool:
+    # 0 does: a threshold of nothing.
+    return value is not False and value not in (None, "", {}, [])
 
 
 def _facts(new: NewLink, page_id: str, channels: Mapping[Channel, bool]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from core.companies import Companies
 from core.configuration import Configuration
 from core.connectors.pauses import HostPauses
 from core.counters import Counters
+from core.erasure import Erasures
 from core.errors import StoreAway
 from core.leases import Leases
 from core.links import Links
@@ -25,7 +26,8 @@ from core.scheduler import Scheduler
 from core.security.accounts import Accounts
 from core.security.audit import AuditLog
 from core.security.network import AddressGuard
-from core.security.secrets import SecretBox, load_secret_key
+from core.security.rotation import reseal_everything
+from core.security.secrets import SecretBox, add_secret_key, load_secret_keys
 from core.served import Served
 from core.settings import Settings
 from core.store import open_store
@@ -34,7 +36,7 @@ from core.trials import Trials
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
-from core.vectors.follower import MirrorFollower
+from core.vectors.follower import REBUILD, MirrorFollower
 from core.vectors.generation import GenerationWriter
 from core.vectors.mirror import Mirror
 from core.vectors.retrieve import Retriever
@@ -46,15 +48,14 @@ class Desk:
     def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
         self.settings = settings
         self.database = open_store(settings)
-        key = settings.secret_key
-        self.box = SecretBox(key.get_secret_value() if key else load_secret_key(settings.data_dir))
+        self.box = SecretBox(lambda: _secret_keys(settings))
         self.guard = AddressGuard(settings.crm_allowed_hosts)
         self.accounts = Accounts(self.database, settings.session_hours)
         self.companies = Companies(self.database)
         self.leases = Leases(self.database)
         self.runs = Runs(self.database)
         self.links = Links(self.companies, self.leases, self.runs, self.box, self.guard)
-        self.policies = Policies(self.companies, self.box)
+        self.policies = Policies(self.database, self.companies, self.box)
         self.contents = Contents(self.database)
         self.documents = VectorDocuments(self.database)
         self.served = Served(self.leases, self.contents)
@@ -76,6 +77,16 @@ class Desk:
             settings, self.links, self.leases, self.contents, self.mirror, self.embedder
         )
 
+        self.erasures = Erasures(
+            self.database,
+            settings.data_dir,
+            self.box,
+            self.links,
+            self.leases,
+            self.contents,
+            self.documents,
+            lambda: self.follower.order(REBUILD, on_wait=lambda _: None),
+        )
         self.replier = Replier(self.retriever, self.embedder)
         self.questions = Questions(self.database, self.links, self.replier)
         self.trials = Trials(
@@ -89,6 +100,7 @@ class Desk:
             self.box,
             self.guard,
             self.embedder,
+            self.erasures.values,
         )
         self.reader = TextReader(self.leases, self.contents, self.embedder)
 
@@ -114,6 +126,7 @@ class Desk:
             GenerationWriter(self.leases, self.contents, self.documents, self.embedder),
             self.embedder,
             self.policies,
+            self.erasures.values,
         )
         return Scheduler(
             self.settings,
@@ -128,10 +141,23 @@ class Desk:
             self.alerts,
             self.pauses,
             self.trials,
+            self.erasures,
             self.overviews,
             self.days,
             on_step,
         )
+
+    def rotate_secrets(self) -> int:
+        """Encrypt every stored secret with a new key; how many there were.
+
+        With ``SECRET_KEY`` in the environment that is the new one, and ``SECRET_KEY_PREVIOUS`` the
+        one before; else a new key is generated into ``DATA_DIR/secret.key``.
+        """
+        if self.settings.secret_key is None:
+            # First everything under the key in use: the one before that is then forgotten.
+            reseal_everything(self.database, self.companies, self.box)
+            add_secret_key(self.settings.data_dir)
+        return reseal_everything(self.database, self.companies, self.box)
 
     def check_store(self) -> None:
         """Raise StoreAway unless the store answers."""
@@ -142,6 +168,15 @@ class Desk:
                 f"The document store does not answer ({type(error).__name__}).",
                 action="Check MONGODB_URI and that the server is up.",
             ) from error
+
+
+def _secret_keys(settings: Settings) -> list[str]:
+    """The keys that secrets are encrypted with, the one in use first."""
+    if settings.secret_key is None:
+        return load_secret_keys(settings.data_dir)
+    previous = settings.secret_key_previous
+    keys = [settings.secret_key, *([previous] if previous else [])]
+    return [key.get_secret_value() for key in keys]
 
 
 def _print_password(username: str, password: str) -> None:

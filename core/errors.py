@@ -10,6 +10,7 @@
     │   ├── NotFound                404  unknown page, link or run
     │   ├── Conflict                409  it is there already, or somebody changed it meanwhile
     │   ├── TooLarge                413
+    │   ├── TooManyAttempts         429  too many wrong passwords; says when to try again
     │   └── StoreAway               503  the document store does not answer
     ├── SyncError                   why a sync run failed; shown to operators as it stands
     │   ├── FetchError              the CRM could not be asked or did not answer well
@@ -103,6 +104,18 @@ class TooLarge(RequestError):
 
     status = 413
     title = "Request too large"
+
+
+class TooManyAttempts(RequestError):
+    """Too many wrong passwords; ``retry_after`` is in seconds."""
+
+    status = 429
+    title = "Too many attempts"
+    permanent = False
+
+    def __init__(self, message: str, *, retry_after: int, action: str = "") -> None:
+        super().__init__(message, action=action)
+        self.retry_after = retry_after
 
 
 class StoreAway(RequestError):

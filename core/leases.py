@@ -159,6 +159,30 @@ class Leases:
         )
         return Lease(link_id, state["fence"], state) if state else None
 
+    def seize(self, link_id: str, holder: str) -> Lease | None:
+        """Take the link, due or not, if nobody holds it; its state has ``due_before``."""
+        before = self._states.find_one({"_id": link_id})
+        if before is None:
+            return None
+        now = time.time()
+        until = now + LEASE_SECONDS
+        state = self._states.find_one_and_update(
+            {"_id": link_id, "lease_until": {"$lte": now}, "fence": before["fence"]},
+            {
+                "$set": {
+                    "lease_holder": holder,
+                    "lease_until": until,
+                    "due_at": until,
+                    "planned_at": now,
+                },
+                "$inc": {"fence": 1},
+            },
+            return_document=True,
+        )
+        if state is None:
+            return None
+        return Lease(link_id, state["fence"], state | {"due_before": before["due_at"]})
+
     def renew(self, lease: Lease) -> None:
         """Hold on for longer. Raises LeaseLost."""
         now = time.time()

@@ -29,6 +29,7 @@ from core.models import (
     Pagination,
     PaginatorType,
 )
+from core.security.secrets import check_env_reference
 from core.text.redact import Action, check_rule_path
 from core.text.select import check_selector
 
@@ -124,6 +125,7 @@ class NewLinkBody(Body):
     records: JsonPath | None = None
     id_field: Param | None = None
     incremental: IncrementalBody | None = None
+    follow_redirects: StrictBool = False
     redaction: list[RedactionRule] | None = Field(None, max_length=200)
 
     @model_validator(mode="after")
@@ -137,6 +139,8 @@ class NewLinkBody(Body):
     def _sendable_key(cls, value: str | None) -> str | None:
         if value is not None and not _HEADER_VALUE.fullmatch(value):
             raise ValueError("has a line break or another character that HTTP does not allow")
+        if value is not None:
+            check_env_reference(value)
         return value.strip() if value and value.strip() else None
 
     @field_validator("headers")
@@ -149,6 +153,10 @@ class NewLinkBody(Body):
                 raise ValueError(f"{name} is set by the product itself")
             if not _HEADER_VALUE.fullmatch(content) or len(content) > 8000:
                 raise ValueError(f"the value of {name} has a character that HTTP does not allow")
+            try:
+                check_env_reference(content)
+            except ValueError as error:
+                raise ValueError(f"the value of {name} {error}") from None
         return value
 
     def to_new_link(self) -> NewLink:
@@ -173,6 +181,7 @@ class NewLinkBody(Body):
                 incremental=Incremental(**self.incremental.model_dump())
                 if self.incremental
                 else None,
+                follow_redirects=self.follow_redirects,
             ),
             redaction=tuple(
                 {"path": rule.path, "action": rule.action.value} for rule in self.redaction or ()

@@ -22,7 +22,13 @@ from core.leases import Leases
 from core.models import Channel, CrmLink, FetchOptions, LinkType, PageLink, Trigger
 from core.runs import Runs
 from core.security.network import AddressGuard
-from core.security.secrets import MASK, SecretBox, is_sealed, is_secret_header
+from core.security.secrets import (
+    MASK,
+    SecretBox,
+    is_env_reference,
+    is_sealed,
+    is_secret_header,
+)
 from core.store import Document
 
 LISTS = {Channel.FACEBOOK: "facebook_crm_links", Channel.MESSENGER: "messenger_crm_links"}
@@ -131,7 +137,7 @@ class Links:
         if new.api_key == MASK:
             key = stored.api_key if stored else None
         elif new.api_key:
-            key = self._box.seal(new.api_key)
+            key = new.api_key if is_env_reference(new.api_key) else self._box.seal(new.api_key)
         before = stored.fetch.params if stored else {}
         return CrmLink(
             link_id=stored.link_id if stored else "link-" + secrets.token_hex(8),
@@ -368,7 +374,7 @@ class Links:
         for page in company["pages"]:
             for entry in _all_entries(page):
                 entry["link_id"] = _link_id(page["page_id"], entry)
-                if entry.get("api_key") and not is_sealed(entry["api_key"]):
+                if entry.get("api_key") and not _is_safe(entry["api_key"]):
                     entry["api_key"] = self._box.seal(entry["api_key"])
                 entry["headers"] = {
                     name: self._box.seal(value) if _clear_header(name, value) else value
@@ -431,7 +437,7 @@ def link_facts(link: PageLink) -> dict[str, Any]:
         "type": own.type.value,
         "channels": {channel.value: active for channel, active in link.channels.items()},
         "description": own.description,
-        "api_key": MASK if own.api_key else None,
+        "api_key": _shown_key(own.api_key),
         "headers": public_headers(own),
         "sync_interval_minutes": own.sync_interval_minutes,
         "shrink_threshold": own.shrink_threshold,
@@ -439,6 +445,12 @@ def link_facts(link: PageLink) -> dict[str, Any]:
         "params": masked(own.fetch.params),
         "redaction": [dict(rule) for rule in own.redaction],
     }
+
+
+def _shown_key(stored: str | None) -> str | None:
+    if stored and is_env_reference(stored):
+        return stored
+    return MASK if stored else None
 
 
 def public_headers(link: CrmLink) -> dict[str, str]:
@@ -487,11 +499,16 @@ def _link_id(page_id: str, entry: Mapping[str, Any]) -> str:
     return CrmLink.from_document(page_id, entry).link_id
 
 
+def _is_safe(value: str) -> bool:
+    """Whether a stored key may stay as it is: encrypted, or the name of a variable."""
+    return is_sealed(value) or is_env_reference(value)
+
+
 def _clear_header(name: str, value: str) -> bool:
     return is_secret_header(name, value) and not is_sealed(value)
 
 
 def _in_the_clear(link: CrmLink) -> bool:
-    return bool(link.api_key and not is_sealed(link.api_key)) or any(
+    return bool(link.api_key and not _is_safe(link.api_key)) or any(
         _clear_header(name, value) for name, value in link.headers.items()
     )

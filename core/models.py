@@ -81,6 +81,8 @@ class FetchOptions:
     """A JSONPath (RFC 9535) to the records; without one the longest array of objects."""
     id_field: str | None = None
     incremental: Incremental | None = None
+    follow_redirects: bool = False
+    """Each hop is checked like the address itself; keys and headers go to no other host."""
 
     @classmethod
     def from_document(cls, stored: Mapping[str, Any] | None) -> FetchOptions:
@@ -99,6 +101,7 @@ class FetchOptions:
             records=stored.get("records"),
             id_field=stored.get("id_field"),
             incremental=Incremental(**incremental) if incremental else None,
+            follow_redirects=bool(stored.get("follow_redirects")),
         )
 
     def to_document(self) -> dict[str, Any]:

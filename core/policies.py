@@ -8,7 +8,9 @@ from typing import Any
 from core.companies import Companies
 from core.errors import InvalidRequest
 from core.models import PageLink
+from core.security.installation import hash_key
 from core.security.secrets import SecretBox
+from core.store import Database
 from core.text.decode import Json, Text
 from core.text.personal import Kind
 from core.text.redact import Action, Policy, Redactions, check_rule_path, redact
@@ -17,9 +19,10 @@ from core.text.redact import Action, Policy, Redactions, check_rule_path, redact
 class Policies:
     """The companies' redaction policies, kept in their documents."""
 
-    def __init__(self, companies: Companies, box: SecretBox) -> None:
+    def __init__(self, database: Database, companies: Companies, box: SecretBox) -> None:
+        self._database = database
         self._companies = companies
-        self._key = box.derived_key("redaction hashes")
+        self._box = box
 
     def of(self, link: PageLink) -> Policy:
         """The policy of a link: its own rules, then its company's, then the defaults."""
@@ -34,7 +37,7 @@ class Policies:
         self, policy: Policy, answer: Json | Text, check: Callable[[], None]
     ) -> tuple[Json | Text, Redactions]:
         """``answer`` as it may be stored. ``check`` may raise to stop."""
-        return redact(answer, policy, key=self._key, check=check)
+        return redact(answer, policy, key=hash_key(self._database, self._box), check=check)
 
     def set_company(
         self, company_id: str, kinds: Mapping[str, str], rules: Sequence[Mapping[str, str]]

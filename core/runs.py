@@ -42,7 +42,8 @@ class Runs:
                 "trigger": trigger.value,
                 "state": RunState.QUEUED.value,
                 "step": None,
-                "queued_at": time.time(),
+                # To the microsecond, as the API shows it: paging by it must not slip.
+                "queued_at": round(time.time(), 6),
                 "started_at": None,
                 "finished_at": None,
                 "counts": {},

@@ -22,6 +22,7 @@ import structlog
 from core.alerts import Alerts
 from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
+from core.erasure import Erasures
 from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
@@ -61,6 +62,7 @@ class Scheduler:
         alerts: Alerts,
         pauses: HostPauses,
         trials: Trials,
+        erasures: Erasures,
         overviews: Overviews,
         days: Days,
         on_step: OnStep = lambda _: None,
@@ -78,10 +80,12 @@ class Scheduler:
         self._outcomes = outcomes
         self._pauses = pauses
         self._trials = trials
+        self._erasures = erasures
+        self._erasing: Future[None] | None = None
         self._overviews = overviews
         self._days = days
         # Someone waits for a trial in front of a page: syncs must not keep it from starting.
-        self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS, thread_name_prefix="trial")
+        self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS + 1, thread_name_prefix="trial")
         self._trying: list[Future[None]] = []
         self._on_step = on_step
         self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
@@ -134,6 +138,7 @@ class Scheduler:
         heartbeat.every(2).seconds.do(_guarded(self._tidy))
         heartbeat.every(1).seconds.do(_guarded(self._alerts.send_due))
         heartbeat.every(1).seconds.do(_guarded(self._try_links))
+        heartbeat.every(2).seconds.do(_guarded(self._erase))
         heartbeat.every(1).minutes.do(_guarded(self._overviews.sample_freshness))
         heartbeat.every(1).minutes.do(_guarded(self._links.reconcile))
         heartbeat.every(1).minutes.do(_guarded(self._leases.heal_clock))
@@ -154,6 +159,11 @@ class Scheduler:
         self._trying = [future for future in self._trying if not future.done()]
         while len(self._trying) < TRIAL_WORKERS and (trial := self._trials.claim()):
             self._trying.append(self._trial_pool.submit(self._trials.carry_out, trial))
+
+    def _erase(self) -> None:
+        if self._erasing is None or self._erasing.done():
+            job = _guarded(lambda: self._erasures.work_off(self.name))
+            self._erasing = self._trial_pool.submit(job)
 
     def _work(self, lease: Lease) -> bool:
         """Sync a claimed link; True unless the run failed. Never raises."""

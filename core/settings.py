@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from standardwebhooks import Webhook
 
@@ -26,6 +26,15 @@ class Settings(BaseSettings):
     admin_username: str = Field("admin", min_length=1, max_length=64)
     admin_password: SecretStr | None = None
     secret_key: SecretStr | None = None
+    secret_key_previous: SecretStr | None = None
+    public_url: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_scopes: str = "openid profile email"
+    oidc_username_claim: str = "email"
+    oidc_groups_claim: str = "groups"
+    oidc_roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(default_factory=dict)
     session_hours: float = Field(12, gt=0, le=24 * 30)
     sync_interval_minutes: float = Field(30, gt=0, le=60 * 24 * 7)
     sync_workers: int = Field(4, ge=1, le=64)
@@ -50,6 +59,12 @@ class Settings(BaseSettings):
                 raise ValueError("is not a Standard Webhooks secret (whsec_ and base64)") from None
         return value
 
+    @model_validator(mode="after")
+    def _oidc_is_whole(self) -> Settings:
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_roles):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_ROLES beside it")
+        return self
+
     @field_validator("crm_allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
@@ -61,9 +76,14 @@ class Settings(BaseSettings):
         "mongodb_uri",
         "admin_password",
         "secret_key",
+        "secret_key_previous",
         "chroma_url",
         "alert_webhook_url",
         "alert_webhook_secret",
+        "public_url",
+        "oidc_issuer",
+        "oidc_client_id",
+        "oidc_client_secret",
         mode="before",
     )
     @classmethod

@@ -28,6 +28,7 @@ from core.security.secrets import SecretBox
 from core.settings import Settings
 from core.text.changes import Changes
 from core.text.chunk import chunk_records
+from core.text.erased import ErasedValues, without_erased
 from core.text.flatten import Flattened, flatten
 from core.text.increment import (
     apply_increment,
@@ -92,6 +93,7 @@ class Sync:
         writer: GenerationWriter,
         embedder: Embedder,
         policies: Policies,
+        erased_in: Callable[[str], ErasedValues],
     ) -> None:
         self._settings = settings
         self._box = box
@@ -103,6 +105,7 @@ class Sync:
         self._writer = writer
         self._embedder = embedder
         self._policies = policies
+        self._erased_in = erased_in
 
     def run(
         self,
@@ -162,6 +165,9 @@ class Sync:
             ),
             check=watch.check,
         )
+        flattened, erased = without_erased(flattened, self._erased_in(link.company_id))
+        if erased:
+            self._say(run_id, f"Left out {erased} records of erased persons")
         if options.incremental:
             facts["cursor"] = latest_cursor(
                 flattened, options.incremental.field, state.get("cursor") if served else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -30,6 +30,7 @@ from core.store import Database, Document
 from core.sync import SHRINK_THRESHOLD
 from core.text.changes import describe_changes
 from core.text.chunk import chunk_records
+from core.text.erased import ErasedValues, without_erased
 from core.text.flatten import Flattened, flatten
 from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
@@ -59,6 +60,7 @@ class Trials:
         box: SecretBox,
         guard: AddressGuard,
         embedder: Embedder,
+        erased_in: Callable[[str], ErasedValues],
     ) -> None:
         self._trials = database["link_trials"]
         self._settings = settings
@@ -70,6 +72,7 @@ class Trials:
         self._box = box
         self._guard = guard
         self._embedder = embedder
+        self._erased_in = erased_in
 
     def request(
         self,
@@ -184,6 +187,7 @@ class Trials:
         flattened = flatten(
             answer, selector=own.fetch.records, id_field=own.fetch.id_field, check=watch.check
         )
+        flattened, _ = without_erased(flattened, self._erased_in(trial["company_id"]))
         chunks = [
             chunk
             for own_chunks in chunk_records(

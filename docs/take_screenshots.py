@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import FLAGS, WIDTHS, sign_in
+from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Client, Product, free_port
 from tests.waiting import until
 

@@ -29,7 +29,26 @@ def sync_links(link_ids: Sequence[str]) -> None:
         say_later("The sync is under way" if started == 1 else f"{started} syncs are under way")
 
 
-@st.dialog("Delete from the desk?")
+def ask(kind: str, link_ids: Sequence[str], channels: Sequence[Channel] = ()) -> None:
+    """Have the page ask before ``kind`` (delete, switch-off) is done."""
+    st.session_state["asking"] = (kind, tuple(link_ids), tuple(channels))
+
+
+def answered() -> None:
+    """Called as a question is answered or dismissed."""
+    st.session_state.pop("asking", None)
+
+
+def show_question() -> None:
+    """Ask what is to be asked, until it is answered, whatever else runs meanwhile."""
+    kind, link_ids, channels = st.session_state["asking"]
+    if kind == "delete":
+        ask_before_deleting(link_ids)
+    else:
+        ask_before_switching_off(link_ids, channels)
+
+
+@st.dialog("Delete from the desk?", on_dismiss=answered)
 def ask_before_deleting(link_ids: Sequence[str]) -> None:
     """What a deletion takes away; then delete."""
     acting, _ = reading()
@@ -52,10 +71,11 @@ def ask_before_deleting(link_ids: Sequence[str]) -> None:
             say_later("CRM link deleted successfully" if done == 1 else f"{done} CRM links deleted")
         st.rerun()
     if right.button("Keep it" if len(links) == 1 else "Keep them", width="stretch"):
+        answered()
         st.rerun()
 
 
-@st.dialog("Switch off?")
+@st.dialog("Switch off?", on_dismiss=answered)
 def ask_before_switching_off(link_ids: Sequence[str], channels: Sequence[Channel]) -> None:
     """What switching off takes away; then switch off."""
     acting, _ = reading()
@@ -75,8 +95,10 @@ def ask_before_switching_off(link_ids: Sequence[str], channels: Sequence[Channel
         names = " and ".join(CHANNEL_NAMES[channel] for channel in channels)
         one = links[0].link.name if links else ""
         say_later(f"{one} is off for {names}" if done == 1 else f"{done} links are off")
+        answered()
         st.rerun()
     if right.button("Leave it on" if len(links) == 1 else "Leave them on", width="stretch"):
+        answered()
         st.rerun()
 
 

@@ -69,6 +69,7 @@ FIELDS = (
     *PAGINATION_FIELDS,
     "incremental_param",
     "incremental_field",
+    "redirects",
     "threshold",
     "redaction",
 )
@@ -97,6 +98,7 @@ def start_values(link: CrmLink | None, page_id: str, channels: list[Channel]) ->
         "pagination": pagination.type,
         "incremental_param": fetch.incremental.param if fetch.incremental else "",
         "incremental_field": fetch.incremental.field if fetch.incremental else "",
+        "redirects": fetch.follow_redirects,
         "threshold": round(100 * (0.5 if own.shrink_threshold is None else own.shrink_threshold)),
         "redaction": [dict(rule) for rule in own.redaction],
     }
@@ -115,33 +117,50 @@ def show_fields(acting: Acting, link: PageLink | None, *, has_key: bool) -> None
         list(pages),
         format_func=lambda page: pages.get(page, page),
         key="form-page",
+        persist_state="session",
         disabled=link is not None,
     )
-    right.multiselect("Channels", list(Channel), format_func=CHANNEL_NAMES.get, key="form-channels")
-    left.text_input("Name", placeholder="Shopify customers", key="form-name")
-    right.text_input("URL", placeholder="https://crm.example.com/api/customers", key="form-url")
+    right.multiselect(
+        "Channels",
+        list(Channel),
+        format_func=CHANNEL_NAMES.get,
+        key="form-channels",
+        persist_state="session",
+    )
+    left.text_input(
+        "Name", placeholder="Shopify customers", key="form-name", persist_state="session"
+    )
+    right.text_input(
+        "URL",
+        placeholder="https://crm.example.com/api/customers",
+        key="form-url",
+        persist_state="session",
+    )
     left.text_input(
         "API key",
         type="password",
         key="form-api_key",
+        persist_state="session",
         placeholder="Stored; leave empty to keep it" if has_key else "",
         help="Sent as Authorization: Bearer. Write-only: it is never shown again.",
     )
     if has_key:
-        left.checkbox("Remove the stored key", key="form-drop_key")
+        left.checkbox("Remove the stored key", key="form-drop_key", persist_state="session")
     right.text_area(
         "Headers",
         placeholder="X-Api-Key: …",
         help="One a line, name: value. Secret values are shown as *** and stay as they are.",
         key="form-headers",
+        persist_state="session",
     )
-    left.text_input("Description", key="form-description")
+    left.text_input("Description", key="form-description", persist_state="session")
     right.number_input(
         "Sync every (minutes)",
         min_value=0.1,
         max_value=10080.0,
         placeholder="As usual",
         key="form-interval",
+        persist_state="session",
     )
     with st.expander("How to ask, and where the records are"):
         show_asking()
@@ -152,6 +171,7 @@ def show_fields(acting: Acting, link: PageLink | None, *, has_key: bool) -> None
             100,
             format="%d %%",
             key="form-threshold",
+            persist_state="session",
             help="Of those that are served now.",
         )
         st.caption(
@@ -172,7 +192,12 @@ def show_fields(acting: Acting, link: PageLink | None, *, has_key: bool) -> None
             },
         )
     if link is None:
-        st.toggle("Active", key="form-is_active", help="Synced at once, and from then on.")
+        st.toggle(
+            "Active",
+            key="form-is_active",
+            persist_state="session",
+            help="Synced at once, and from then on.",
+        )
 
 
 def _rules() -> list[dict[str, str]]:
@@ -183,41 +208,66 @@ def _rules() -> list[dict[str, str]]:
 def show_asking() -> None:
     """Method, parameters, pagination, records."""
     left, right = st.columns(2)
-    left.segmented_control("Method", ["GET", "POST"], key="form-method", required=True)
+    left.segmented_control(
+        "Method", ["GET", "POST"], key="form-method", persist_state="session", required=True
+    )
     right.text_area(
         "Query parameters",
         placeholder="status=active",
         help="One a line, name=value. Secret values are shown as *** and stay as they are.",
         key="form-params",
+        persist_state="session",
     )
     if st.session_state["form-method"] == "POST":
-        left.text_area("Body", placeholder='{"limit": 100}', help="JSON", key="form-body")
+        left.text_area(
+            "Body",
+            placeholder='{"limit": 100}',
+            help="JSON",
+            key="form-body",
+            persist_state="session",
+        )
     left.text_input(
         "Records",
         placeholder="$.data.customers[*]",
         help="A JSONPath (RFC 9535); without one they are found.",
         key="form-records",
+        persist_state="session",
     )
     right.text_input(
         "ID field",
         placeholder="id",
         help="What tells records apart; without one it is found.",
         key="form-id_field",
+        persist_state="session",
     )
     chosen = left.selectbox(
-        "Pagination", list(PAGINATIONS), format_func=PAGINATIONS.get, key="form-pagination"
+        "Pagination",
+        list(PAGINATIONS),
+        format_func=PAGINATIONS.get,
+        key="form-pagination",
+        persist_state="session",
     )
     for name in USED_BY.get(chosen, ()):
         label, example, _ = PAGINATION_FIELDS[name]
-        right.text_input(label, placeholder=example, key=f"form-{name}")
+        right.text_input(label, placeholder=example, key=f"form-{name}", persist_state="session")
+    left.toggle(
+        "Follow redirects",
+        key="form-redirects",
+        persist_state="session",
+        help="Each address is checked; the key and the headers go to no other host.",
+    )
     left.text_input(
         "Ask only for changes: parameter",
         placeholder="updated_since",
         help="Sent with the greatest value seen of the field; needs the field.",
         key="form-incremental_param",
+        persist_state="session",
     )
     right.text_input(
-        "Ask only for changes: field", placeholder="updated_at", key="form-incremental_field"
+        "Ask only for changes: field",
+        placeholder="updated_at",
+        key="form-incremental_field",
+        persist_state="session",
     )
 
 
@@ -258,6 +308,7 @@ def described(*, has_key: bool) -> NewLinkBody:
             "id_field": form["id_field"] or None,
             "pagination": pagination,
             "incremental": incremental,
+            "follow_redirects": bool(form["redirects"]),
             "redaction": edited_rules(),
         }
     )
@@ -348,11 +399,7 @@ def fill(
 ) -> None:
     """Put the first values into the fields, once for each link and tab."""
     of = link.link.link_id if link else "new"
-    if st.session_state.get("form-of") == of:
-        # Streamlit forgets the values of fields that a run did not show.
-        for name in FIELDS:
-            if f"form-{name}" in st.session_state:
-                st.session_state[f"form-{name}"] = st.session_state[f"form-{name}"]
+    if st.session_state.get("form-of") == of and "form-name" in st.session_state:
         return
     forget_form()
     pages = page_names(acting)

@@ -12,11 +12,7 @@ from core.links import public_headers
 from core.models import Channel, PageLink
 from core.status import STATUSES, sync_status
 from core.store import Document
-from pages.link_actions import (
-    ask_before_deleting,
-    ask_before_switching_off,
-    sync_links,
-)
+from pages.link_actions import ask, show_question, sync_links
 from pages.looks import LOOKS, show_moment, show_status
 from pages.pickers import ALL, CHANNEL_NAMES, pick, pick_channel, pick_page, write_filter
 from pages.session import ago, live, may_operate, plain, reading, say_later, signed_in, visible
@@ -47,7 +43,8 @@ def switch(link: PageLink, channel: Channel, row: str, key: str) -> None:
     if not st.session_state[key]:
         # What it takes away is shown first; meanwhile the toggle stands as before.
         st.session_state[told] = (True, number + 1)
-        st.session_state["to-switch-off"] = ([link.link.link_id], [channel])
+        ask("switch-off", [link.link.link_id], [channel])
+        st.session_state["asks-anew"] = True
         return
     st.session_state[told] = (True, number)
     try:
@@ -75,7 +72,8 @@ def choose(link_id: str, key: str) -> None:
     """Called as something of a row's menu is chosen."""
     chosen = st.session_state[key]
     if chosen == "Delete":
-        st.session_state["to-delete"] = [link_id]
+        ask("delete", [link_id])
+        st.session_state["asks-anew"] = True
     elif chosen:
         st.session_state["to-open"] = (chosen, link_id)
 
@@ -221,9 +219,11 @@ def show_bulk(acting: Acting, links: list[PageLink]) -> None:
         if st.button("Switch on", icon=":material/toggle_on:"):
             switch_on(acting, chosen)
         if st.button("Switch off", icon=":material/toggle_off:"):
-            st.session_state["to-switch-off"] = (ids, list(Channel))
+            ask("switch-off", ids, list(Channel))
+            st.rerun()
         if st.button("Delete selected", icon=":material/delete:"):
-            st.session_state["to-delete"] = ids
+            ask("delete", ids)
+            st.rerun()
 
 
 def switch_on(acting: Acting, links: list[PageLink]) -> None:
@@ -288,7 +288,7 @@ def show_links(page_id: str, channel: Channel | None, status: str, needle: str) 
     show_bulk(acting, shown)
     for link in shown:
         show_link(acting, desk, link, states.get(link.link.link_id, {}), page=page_id == ALL)
-    if any(name in st.session_state for name in ("to-open", "to-delete", "to-switch-off", "said")):
+    if any(name in st.session_state for name in ("to-open", "asks-anew", "said")):
         # Dialogs, messages and other pages belong to the whole page, not to this part of it.
         st.rerun()
 
@@ -333,8 +333,7 @@ if add:
     if chosen_channel:
         query["channel"] = chosen_channel.value
     st.switch_page("link_form.py", query_params=query)
-if to_delete := st.session_state.pop("to-delete", None):
-    ask_before_deleting(to_delete)
-elif to_switch_off := st.session_state.pop("to-switch-off", None):
-    ask_before_switching_off(*to_switch_off)
+st.session_state.pop("asks-anew", None)
+if "asking" in st.session_state:
+    show_question()
 show_links(chosen_page, chosen_channel, chosen_status, chosen_needle)

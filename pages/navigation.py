@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.session import plain, plainly, say_what_waits, signed_in
 
-st.set_page_config(page_title="CRM desk", page_icon=":material/hub:", layout="wide")
+# A file of our own: icons by name come from another host.
+ICON = Path(__file__).parent / "icon.png"
+
+st.set_page_config(page_title="CRM desk", page_icon=ICON, layout="wide")
 acting = signed_in()
 
 page = st.navigation(

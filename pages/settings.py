@@ -10,7 +10,13 @@ from core.acting import Acting
 from pages.pickers import keep_in_url
 from pages.session import may_administer, reading
 from pages.settings_access import show_accounts, show_audit, show_own_password, show_tokens
-from pages.settings_data import show_configuration, show_pages, show_redaction, show_system
+from pages.settings_data import (
+    show_configuration,
+    show_erasures,
+    show_pages,
+    show_redaction,
+    show_system,
+)
 
 # What anyone may look at, and what only administrators may.
 SECTIONS: dict[str, tuple[str, Callable[[Acting], None], bool]] = {
@@ -18,6 +24,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Acting], None], bool]] = {
     "accounts": ("Accounts", show_accounts, True),
     "tokens": ("Tokens", show_tokens, True),
     "redaction": ("Redaction", show_redaction, False),
+    "erasure": ("Erase a person", show_erasures, True),
     "configuration": ("Export and import", show_configuration, True),
     "system": ("System", show_system, False),
     "audit": ("Audit log", show_audit, True),

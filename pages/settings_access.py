@@ -183,6 +183,18 @@ def show_own_password(acting: Acting) -> None:
             else:
                 st.rerun()
 
+    st.button(
+        "Sign out everywhere",
+        icon=":material/logout:",
+        on_click=sign_out_everywhere,
+        help="Ends all your sessions, on every device; this one too.",
+    )
+
+
+def sign_out_everywhere() -> None:
+    """Called as all own sessions are to end."""
+    signed_in().end_own_sessions()
+
 
 def show_audit(acting: Acting) -> None:
     """Who changed what, newest first."""

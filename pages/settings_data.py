@@ -17,12 +17,14 @@ from core.text.redact import Action
 from core.vectors.follower import mirror_beats
 from pages.session import (
     ago,
+    exact,
     later,
     live,
     may_administer,
     may_operate,
     plain,
     reading,
+    say,
     say_later,
     show_error,
     signed_in,
@@ -189,6 +191,56 @@ def show_redaction(acting: Acting) -> None:
             else:
                 say_later("Redaction rules saved; they hold from each link's next sync on")
                 st.rerun()
+
+
+def show_erasures(acting: Acting) -> None:
+    """Erasing a person, and the reports."""
+    st.caption(
+        "Everything that holds the value is removed: records, chunks, kept syncs, the search "
+        "index, and what runs and saved questions say of it. Its records are left out of every "
+        "later sync. This can't be undone."
+    )
+    with st.form("erase", clear_on_submit=True):
+        value = st.text_input("Value", placeholder="E-mail address, phone number or customer id")
+        sure = st.checkbox("I am sure")
+        if st.form_submit_button("Erase", type="primary"):
+            if not sure:
+                st.warning("Tick that you are sure. Nothing was erased.")
+            else:
+                try:
+                    acting.erase(value)
+                except DeskError as error:
+                    show_error(error)
+                else:
+                    say("It is being erased")
+    show_reports()
+
+
+@live(2.0)
+def show_reports() -> None:
+    """What was erased so far."""
+    erasures = signed_in().erasures()
+    if not erasures:
+        st.caption("Nobody was erased so far.")
+    for erasure in erasures:
+        with st.container(border=True):
+            st.markdown(f"**{plain(erasure['_id'])}**")
+            st.caption(
+                plain(f"{erasure['state']}, asked for by {erasure['by']} {ago(erasure['at'])}"),
+                help=exact(erasure["at"]),
+            )
+            if report := erasure["report"]:
+                for link in report["links"]:
+                    st.text(
+                        visible(
+                            f"{link['link_name']}: {link['records']} records in {link['chunks']} "
+                            f"chunks, {link['kept']} in kept syncs"
+                        )
+                    )
+                st.text(
+                    f"{report['runs']} runs, {report['changes']} kept changes and "
+                    f"{report['questions']} saved questions were cleared of it"
+                )
 
 
 def show_configuration(acting: Acting) -> None:

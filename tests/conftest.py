@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from core.vectors.embed import Embedder
+from tests.browser.window import FLAGS
 from tests.product import Client, Product
 from tests.servers.crm import Crm
 from tests.sync.inside import Inside
@@ -40,6 +42,14 @@ def product(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

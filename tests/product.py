@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from core.models import ENDED
 from tests.waiting import until
@@ -112,6 +114,9 @@ class Client:
         self.address = address
         self.session = requests.Session()
         self.session.trust_env = False
+        # A kept connection may be closed by the server just as it is used again.
+        again = Retry(total=3, connect=0, status=0, backoff_factor=0.1, allowed_methods={"GET"})
+        self.session.mount("http://", HTTPAdapter(max_retries=again))
 
     def get(self, path: str, **parameters: Any) -> requests.Response:
         return self.session.get(self.address + path, params=parameters, timeout=30)

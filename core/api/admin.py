@@ -13,12 +13,13 @@ from core.api.schemas import (
     AccountRole,
     CompanyName,
     ConfigurationImport,
+    ErasureBody,
     NewAccount,
     NewPassword,
     NewToken,
     RedactionBody,
 )
-from core.api.views import moment
+from core.api.views import erasure_view, moment
 
 router = APIRouter(tags=["settings"])
 
@@ -126,6 +127,24 @@ def audit_log(
         for entry in found
     ]
     return {"entries": entries, "next_before": entries[-1]["at"] if len(found) == limit else None}
+
+
+@router.post("/erasures", status_code=202)
+def erase(acting: ActingParam, body: ErasureBody) -> dict[str, Any]:
+    """Erase everything that holds a value, and keep it out of every later sync."""
+    return {"erasure_id": acting.erase(body.value)}
+
+
+@router.get("/erasures")
+def list_erasures(acting: ActingParam) -> dict[str, Any]:
+    """What was asked to be erased, newest first, with the reports; without the values."""
+    return {"erasures": [erasure_view(erasure) for erasure in acting.erasures()]}
+
+
+@router.get("/erasures/{erasure_id}")
+def get_erasure(acting: ActingParam, erasure_id: str) -> dict[str, Any]:
+    """One erasure; ``report`` says what was removed once ``state`` is done."""
+    return erasure_view(acting.erasure(erasure_id))
 
 
 @router.get("/redaction")

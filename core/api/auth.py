@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from core.api.access import ActingParam, DeskParam, TokenParam
-from core.api.schemas import Credentials, OwnPassword
+from core.api.access import ActingParam, DeskParam, TokenParam, origin_of
+from core.api.schemas import Credentials, Logout, OwnPassword
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
 @router.post("/login")
-def login(desk: DeskParam, body: Credentials) -> dict[str, Any]:
+def login(request: Request, desk: DeskParam, body: Credentials) -> dict[str, Any]:
     """A session token for ``Authorization: Bearer <token>``."""
-    session = desk.accounts.sign_in(body.username, body.password)
+    address = origin_of(request.client.host if request.client else None)
+    session = desk.accounts.sign_in(body.username, body.password, address)
     return {
         "token": session.token,
         "expires_at": session.expires_at.isoformat(),
@@ -24,8 +25,12 @@ def login(desk: DeskParam, body: Credentials) -> dict[str, Any]:
 
 
 @router.post("/logout")
-def logout(desk: DeskParam, acting: ActingParam, token: TokenParam) -> dict[str, Any]:
-    """End this session."""
+def logout(
+    desk: DeskParam, acting: ActingParam, token: TokenParam, body: Logout | None = None
+) -> dict[str, Any]:
+    """End this session, wherever it is used; with ``everywhere``, all of the account's."""
+    if body and body.everywhere:
+        acting.end_own_sessions()
     desk.accounts.sign_out(token.credentials if token else None)
     return {"message": f"{acting.user.username} is signed out"}
 

@@ -10,19 +10,26 @@ from __future__ import annotations
 import html
 from urllib.parse import urlencode, urlsplit
 
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.api.access import origin_of
+from core.api.headers import api_policy, is_foreign, page_policy, with_headers
+from core.api.limits import has_too_long_headers, too_long_headers
 from core.desk import Desk
-from core.errors import NotSignedIn
+from core.errors import NotSignedIn, TooManyAttempts
+from core.security.accounts import Session
 
 COOKIE = "crm_desk_session"
 LOGIN = "/login"
 # Where st.logout() leads the browser
 LOGOUT = "/auth/logout"
+OIDC = "/login/oidc"
+OIDC_CALLBACK = "/login/oidc/callback"
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _MAX_FORM = 16 * 1024
 
 
@@ -32,13 +39,25 @@ class Door:
     def __init__(self, app: ASGIApp, desk: Desk) -> None:
         self._app = app
         self._desk = desk
+        self._oidc: Starlette | None = None
+        if desk.settings.oidc_issuer:
+            from core.api.oidc import oidc_app
+
+            self._oidc = oidc_app(desk, _letting_in, self._turning_away)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        if path == "/api" or path.startswith("/api/") or path == "/_stcore/health":
+        if scope["type"] == "http" and has_too_long_headers(scope):
+            await too_long_headers()(scope, receive, send)
+            return
+        if path == "/api" or path.startswith("/api/"):
+            policy = api_policy(path)
+            await self._app(scope, receive, with_headers(send, policy, kept=False))
+            return
+        if path == "/_stcore/health":
             await self._app(scope, receive, send)
             return
         if scope["type"] == "http" and path in (LOGIN, LOGOUT):
@@ -46,8 +65,15 @@ class Door:
             answer = await (self._login(request) if path == LOGIN else self._logout(request))
             await answer(scope, receive, send)
             return
+        if scope["type"] == "http" and self._oidc and path in (OIDC, OIDC_CALLBACK):
+            await self._oidc(scope, receive, with_headers(send, _FORM_POLICY, kept=False))
+            return
+        if is_foreign(scope) and (scope["type"] == "websocket" or scope["method"] not in _SAFE):
+            # The browser adds our cookie to whatever another site makes it send.
+            await self._refuse_foreign(scope, receive, send)
+            return
         if await run_in_threadpool(self._is_known, session_token(scope)):
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, with_headers(send, page_policy()))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 4401, "reason": "not signed in"})
@@ -57,6 +83,21 @@ class Door:
             await RedirectResponse(_login_path(wanted), 303, headers=_NOT_KEPT)(
                 scope, receive, send
             )
+
+    async def _refuse_foreign(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4403, "reason": "another site"})
+            return
+        await Response("This was sent from another site.", 403)(scope, receive, send)
+
+    def _turning_away(self, words: str) -> Response:
+        return self._form("/", words, 401)
+
+    def _form(
+        self, wanted: str, problem: str = "", status: int = 200, name: str = ""
+    ) -> HTMLResponse:
+        return _form(wanted, problem, status, name, with_oidc=self._oidc is not None)
 
     def _is_known(self, token: str | None) -> bool:
         try:
@@ -68,33 +109,29 @@ class Door:
     async def _login(self, request: Request) -> Response:
         wanted = _inside(request.query_params.get("next", "/"))
         if request.method in ("GET", "HEAD"):
-            return _form(wanted)
+            return self._form(wanted)
         if request.method != "POST":
             return Response("POST the form.", 405, headers={"Allow": "GET, POST"})
-        if _is_foreign(request.headers):
-            return _form(wanted, "This form was sent from another site.", 403)
+        if is_foreign(request.scope):
+            return self._form(wanted, "This form was sent from another site.", 403)
         if int(request.headers.get("content-length") or _MAX_FORM + 1) > _MAX_FORM:
-            return _form(wanted, "That is too long for a name and a password.", 413)
+            return self._form(wanted, "That is too long for a name and a password.", 413)
         fields = await request.form()
         name, password = str(fields.get("username", "")), str(fields.get("password", ""))
+        address = origin_of(request.client.host if request.client else None)
         try:
-            session = await run_in_threadpool(self._desk.accounts.sign_in, name, password)
+            session = await run_in_threadpool(self._desk.accounts.sign_in, name, password, address)
         except NotSignedIn as refused:
-            return _form(wanted, refused.message, 401, name)
-        answer = RedirectResponse(wanted, 303, headers=_NOT_KEPT)
-        answer.set_cookie(
-            COOKIE,
-            session.token,
-            expires=session.expires_at,
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
-        return answer
+            return self._form(wanted, refused.message, 401, name)
+        except TooManyAttempts as refused:
+            answer: Response = self._form(wanted, str(refused), 429, name)
+            answer.headers["Retry-After"] = str(refused.retry_after)
+            return answer
+        return _letting_in(request, session, wanted)
 
     async def _logout(self, request: Request) -> Response:
         # By GET, as Streamlit leads here. Lax cookies and this check keep other sites out.
-        if _is_foreign(request.headers):
+        if is_foreign(request.scope):
             return Response("Sign out from the dashboard itself.", 403)
         await run_in_threadpool(self._desk.accounts.sign_out, session_token(request.scope))
         left = urlsplit(request.headers.get("referer", ""))
@@ -125,29 +162,39 @@ def _inside(wanted: str) -> str:
     return "/" if wanted[1:2] in ("/", "\\") or "\\" in wanted else wanted
 
 
-def _is_foreign(headers: Headers) -> bool:
-    if headers.get("sec-fetch-site") == "cross-site":
-        return True
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+def _letting_in(request: Request, session: Session, wanted: str) -> Response:
+    answer = RedirectResponse(_inside(wanted), 303, headers=_NOT_KEPT)
+    answer.set_cookie(
+        COOKIE,
+        session.token,
+        expires=session.expires_at,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return answer
 
 
-def _form(wanted: str, problem: str = "", status: int = 200, name: str = "") -> HTMLResponse:
+def _form(wanted: str, problem: str, status: int, name: str, *, with_oidc: bool) -> HTMLResponse:
     error = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
     action = html.escape(_login_path(wanted))
-    page = _PAGE.format(error=error, action=action, name=html.escape(name))
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
-    )
+    oidc = f"{OIDC}?{urlencode({'next': wanted})}"
+    other = f'<a href="{html.escape(oidc)}">Sign in with your company</a>' if with_oidc else ""
+    page = _PAGE.format(error=error, action=action, name=html.escape(name), other=other)
     headers = {
         **_NOT_KEPT,
-        "Content-Security-Policy": policy,
+        "Content-Security-Policy": _FORM_POLICY,
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
     }
     return HTMLResponse(page, status, headers=headers)
 
 
+_FORM_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'"
+)
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -172,6 +219,7 @@ input {{ width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; backg
   border: 1px solid var(--line); border-radius: .5rem; }}
 button {{ width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600;
   color: #fff; background: #1f5fd6; border: 0; border-radius: .5rem; cursor: pointer; }}
+form a {{ display: block; margin-top: 1rem; text-align: center; color: var(--accent); }}
 :focus-visible {{ outline: 2px solid var(--accent); outline-offset: 2px; }}
 </style>
 </head>
@@ -185,6 +233,7 @@ button {{ width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-w
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required>
 <button type="submit">Sign in</button>
+{other}
 </form>
 </body>
 </html>

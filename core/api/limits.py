@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.api.problems import problem
 
 # The largest thing anyone sends is a link with its headers.
 MAX_BODY = 1024 * 1024
+MAX_HEADERS = 64 * 1024
+
+
+def has_too_long_headers(scope: Scope) -> bool:
+    """Whether a request's headers are more than anyone needs."""
+    return sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS
+
+
+def too_long_headers() -> JSONResponse:
+    """The answer to that."""
+    return problem(
+        431,
+        f"The headers are longer than {MAX_HEADERS // 1024} KiB together.",
+        title="Headers too large",
+        headers={"Connection": "close"},
+    )
 
 
 class BodyLimit:
@@ -21,6 +38,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"")
+        if has_too_long_headers(scope):
+            await too_long_headers()(scope, receive, send)
+            return
         too_large = declared.isdigit() and int(declared) > MAX_BODY
         body = b""
         more = not too_large

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from core.errors import DeskError, InvalidRequest, RequestError, StoreAway
+from core.errors import DeskError, InvalidRequest, RequestError, StoreAway, TooManyAttempts
 
 log = structlog.get_logger()
 
@@ -46,6 +46,8 @@ def answer_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestError)
     def request_error(_: Request, error: RequestError) -> JSONResponse:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        if isinstance(error, TooManyAttempts):
+            headers = {"Retry-After": str(error.retry_after)}
         errors = []
         if isinstance(error, InvalidRequest):
             errors = [{"field": error.field, "message": str(error)}]

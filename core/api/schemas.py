@@ -21,6 +21,12 @@ class Credentials(Body):
     password: StrictStr = Field(min_length=1, max_length=1000)
 
 
+class Logout(Body):
+    """Which sessions end: this one, or all of the account's."""
+
+    everywhere: StrictBool = False
+
+
 class NewPage(Body):
     """A Facebook page to be added."""
 
@@ -130,6 +136,12 @@ class RedactionBody(Body):
 
     kinds: dict[Kind, Action] = Field(default_factory=dict)
     rules: list[RedactionRule] = Field(default_factory=list, max_length=500)
+
+
+class ErasureBody(Body):
+    """A value that stands for a person: an e-mail address, a phone number, an id."""
+
+    value: StrictStr = Field(min_length=1, max_length=200)
 
 
 class NewAccount(Body):

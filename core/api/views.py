@@ -155,3 +155,15 @@ def question_view(question: Document) -> dict[str, Any]:
         "last": {**last, "at": moment(last["at"])} if last else None,
         "changes": question["changes"],
     }
+
+
+def erasure_view(erasure: Document) -> dict[str, Any]:
+    """An erasure, without the value that it is about."""
+    return {
+        "erasure_id": erasure["_id"],
+        "by": erasure["by"],
+        "at": moment(erasure["at"]),
+        "finished_at": moment(erasure.get("finished_at")),
+        "state": erasure["state"],
+        "report": erasure["report"],
+    }

@@ -107,7 +107,7 @@ def fetch(
     Raises FetchError, AnswerError, or what cut the watch; never returns a part.
     """
     session = GuardedSession(guard, watch)
-    asker = Asker(session, pauses, watch, say)
+    asker = Asker(session, pauses, watch, say, follow_redirects=link.fetch.follow_redirects)
     request = first_request(link, box, extra or {})
     headers = request_headers(link, box)
     try:

@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from urllib.parse import urljoin
 
 import stamina
 
@@ -22,6 +23,10 @@ LONGEST_WAIT = 60.0
 """Longer waits (in seconds) give the worker back: the link is rescheduled instead."""
 LONGEST_PAUSE = 24 * 3600.0
 """However long a CRM asks to be left alone: not longer than this."""
+MAX_HOPS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+# Of a request's headers those that say nothing of whom it is from.
+_HARMLESS = frozenset({"accept", "accept-encoding", "user-agent"})
 _EPOCH = 1_000_000_000.0  # a reset beyond this is a moment, not a number of seconds
 
 
@@ -34,11 +39,14 @@ class Asker:
         pauses: HostPauses,
         watch: Watch,
         say: Callable[[str], None],
+        *,
+        follow_redirects: bool = False,
     ) -> None:
         self._session = session
         self._pauses = pauses
         self._watch = watch
         self._say = say
+        self._hops = MAX_HOPS if follow_redirects else 0
         self.retries = 0
 
     def ask(self, request: PageRequest, headers: Mapping[str, str], *, max_bytes: int) -> Answer:
@@ -71,10 +79,7 @@ class Asker:
             )
         if left:
             self._watch.wait(left)
-        body = request.body.encode() if request.body is not None else None
-        answer = self._session.send(
-            request.method, request.url, headers, body=body, max_bytes=max_bytes
-        )
+        answer = self._send(request, headers, max_bytes)
         try:
             raise_for_status(answer)
         except RateLimited as limited:
@@ -85,6 +90,47 @@ class Asker:
             # This answer was the last one allowed: the next request would be refused.
             self._pauses.pause(origin, min(reset, LONGEST_PAUSE))
         return answer
+
+    def _send(self, request: PageRequest, headers: Mapping[str, str], max_bytes: int) -> Answer:
+        """The answer, after as many redirects as are allowed; each address is checked again."""
+        for hop in range(self._hops + 1):
+            body = request.body.encode() if request.body is not None else None
+            answer = self._session.send(
+                request.method, request.url, headers, body=body, max_bytes=max_bytes
+            )
+            location = answer.headers.get("location")
+            if answer.status not in _REDIRECTS or not location or not self._hops:
+                return answer
+            if hop == self._hops:
+                break
+            request, headers = redirected(request, headers, answer.status, location)
+        raise RequestRejected(
+            answer.status,
+            f"The address redirects more than {self._hops} times.",
+            action="Enter the address that it leads to in the end.",
+        )
+
+
+def redirected(
+    request: PageRequest, headers: Mapping[str, str], status: int, location: str
+) -> tuple[PageRequest, Mapping[str, str]]:
+    """What is asked next, and with which headers: none of the link's own go to another host.
+
+    Raises AddressRefused when the address is none, RequestRejected when a body would go elsewhere.
+    """
+    url = urljoin(request.url, location)
+    here, there = parse_target(request.url), parse_target(url)
+    keeps_method = status in (307, 308) or request.method == "GET"
+    method, body = (request.method, request.body) if keeps_method else ("GET", None)
+    if (here.scheme, here.origin) != (there.scheme, there.origin):
+        if body is not None:
+            raise RequestRejected(
+                status,
+                f"The address redirects to another host, {there.origin}, which would get the body.",
+                action="Enter that address if it is right.",
+            )
+        headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
+    return PageRequest(method, url, body), headers
 
 
 def is_worth_waiting(error: Exception) -> bool:
@@ -128,8 +174,9 @@ def raise_for_status(answer: Answer) -> None:
 
 _OTHER = "Check the address against the CRM's documentation."
 _ACTIONS = {
-    301: "The address has moved and redirects are not followed: enter the new address.",
-    302: "The address redirects, which is not followed: often a login page. Check address and key.",
+    301: "The address has moved: enter the new one, or let the link follow redirects.",
+    302: "The address redirects, often to a login page: check address and key, or let the link "
+    "follow redirects.",
     401: "The CRM does not accept the key: enter a valid one.",
     403: "The key is valid but may not read this: give it more rights in the CRM.",
     404: "There is nothing at this address: check its spelling.",

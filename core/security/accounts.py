@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -16,6 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from pymongo.errors import DuplicateKeyError
 
 from core.errors import Conflict, InvalidRequest, NotAllowed, NotFound, NotSignedIn
+from core.security.throttle import LoginThrottle
 from core.store import Database, Document
 
 DEFAULT_COMPANY = "company-001"
@@ -112,6 +114,7 @@ class Accounts:
         self._sessions = database["sessions"]
         self._tokens = database["tokens"]
         self._session_seconds = session_hours * 3600
+        self._throttle = LoginThrottle(database)
         # OWASP's and RFC 9106's low-memory profile: 3 passes over 64 MiB, about 50 ms.
         self._hasher = PasswordHasher()
         # Verified when the account is unknown, so that both wrong cases take as long.
@@ -175,7 +178,8 @@ class Accounts:
         """Raise InvalidRequest unless that is the account's password."""
         account = self._accounts.find_one({"_id": username})
         try:
-            self._hasher.verify(account["password_hash"] if account else self._nobody, password)
+            stored = (account and account["password_hash"]) or self._nobody
+            self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             raise InvalidRequest(
                 "current_password", "The current password is wrong.", action="Type it again."
@@ -192,20 +196,49 @@ class Accounts:
         """Sign the account out everywhere."""
         self._sessions.delete_many({"username": username})
 
-    def sign_in(self, username: str, password: str) -> Session:
-        """A new session. Raises NotSignedIn, alike for an unknown user and a wrong password."""
+    def sign_in(self, username: str, password: str, address: str) -> Session:
+        """A new session for somebody at ``address``.
+
+        Raises NotSignedIn, alike for an unknown user and a wrong password, and TooManyAttempts,
+        alike for both too.
+        """
+        self._throttle.check(username, address)
         account = self._accounts.find_one({"_id": username})
-        stored = account["password_hash"] if account else self._nobody
+        stored = (account and account["password_hash"]) or self._nobody
         try:
             self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             account = None
         if account is None:
+            self._throttle.failed(username, address)
             raise NotSignedIn(
                 "User name or password is wrong.",
                 action="Check both; an administrator can set a new password.",
             )
+        self._throttle.succeeded(username)
+        return self._session(account)
+
+    def sign_in_as(self, company_id: str, username: str, role: Role) -> Session:
+        """A new session for someone whom an identity provider vouches for.
+
+        The account is made when there is none, without a password, and has the role that the
+        provider gives. Raises NotSignedIn when another company has an account of that name.
+        """
+        account = self._accounts.find_one({"_id": username})
+        if account is None:
+            with contextlib.suppress(DuplicateKeyError):
+                self._insert(company_id, username, None, role)
+        elif account["company_id"] != company_id:
+            raise NotSignedIn("This account belongs elsewhere.", action="Ask an administrator.")
+        else:
+            self._accounts.update_one({"_id": username}, {"$set": {"role": role.value}})
+        account = self._accounts.find_one({"_id": username})
+        assert account is not None
+        return self._session(account)
+
+    def _session(self, account: Document) -> Session:
         user = _user(account)
+        username = user.username
         now = time.time()
         self._sessions.delete_many({"expires_at": {"$lte": now}})
         self._accounts.update_one({"_id": username}, {"$set": {"last_sign_in_at": now}})
@@ -300,11 +333,11 @@ class Accounts:
             scopes.add(Permission.READ)
         return User(f"token:{found['name']}", None, found["company_id"], frozenset(scopes))
 
-    def _insert(self, company_id: str, username: str, password: str, role: Role) -> None:
+    def _insert(self, company_id: str, username: str, password: str | None, role: Role) -> None:
         self._accounts.insert_one(
             {
                 "_id": username,
-                "password_hash": self._hasher.hash(password),
+                "password_hash": self._hasher.hash(password) if password else None,
                 "role": role.value,
                 "company_id": company_id,
                 "created_at": datetime.now(UTC),

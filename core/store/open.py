@@ -20,6 +20,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "sessions": ("username", "expires_at"),
     "accounts": ("company_id",),
     "tokens": ("company_id",),
+    "login_failures": ("at",),
     "audit_log": ("at",),
     "link_trials": ("state",),
     "saved_questions": ("page_id",),

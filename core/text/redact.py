@@ -67,15 +67,12 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     kinds: Mapping[Kind, Action] = field(default_factory=lambda: dict(DEFAULT_ACTIONS))
-    erased: tuple[str, ...] = ()
-    """Values of persons who were erased: masked wherever they stand."""
 
     @classmethod
     def of(
         cls,
         link_rules: Sequence[Mapping[str, str]] | None,
         company: Mapping[str, Any] | None,
-        erased: Sequence[str] = (),
     ) -> Policy:
         """The policy of a link: its own rules first, then the company's, then the defaults."""
         company = company or {}
@@ -84,7 +81,7 @@ class Policy:
         for kind, action in (company.get("kinds") or {}).items():
             kinds[Kind(kind)] = Action(action)
         rules = tuple(Rule(rule["path"], Action(rule["action"])) for rule in stored)
-        return cls(rules, kinds, tuple(erased))
+        return cls(rules, kinds)
 
 
 def in_words(done: Mapping[str, int]) -> str:
@@ -131,7 +128,6 @@ class _Walk:
         self._key = key
         self._check = check
         self._patterns = [(_pattern(rule.path), rule) for rule in policy.rules]
-        self._erased = [re.compile(re.escape(v), re.I) for v in policy.erased if v]
         self._by_path: dict[str, Rule | None] = {}
         self._seen = 0
         self.redactions = Redactions()
@@ -211,10 +207,6 @@ class _Walk:
             pieces += [text[at : one.start], replaced]
             at = one.end
         changed = "".join([*pieces, text[at:]]) if pieces else text
-        for erased in self._erased:
-            changed, count = erased.subn("[masked: erased person]", changed)
-            if count:
-                self.redactions.done["masked: erased person"] += count
         return value if changed == text else changed
 
     def _replaced(self, value: Any, text: str, action: Action, what: str) -> Any:

@@ -134,6 +134,15 @@ class Contents:
         self._parts.delete_many(gone)
         self._kept.delete_many(gone)
 
+    def drop_parts(self, link_id: str, generation: int) -> None:
+        """Delete the text of a kept generation, to be written anew."""
+        self._parts.delete_many({"link_id": link_id, "generation": generation})
+
+    def drop_generation(self, link_id: str, generation: int) -> None:
+        """Delete a generation that must not be kept."""
+        self.drop_parts(link_id, generation)
+        self._kept.delete_many({"link_id": link_id, "generation": generation})
+
     def drop(self, link_id: str) -> None:
         """Delete all of the link's generations."""
         self._parts.delete_many({"link_id": link_id})

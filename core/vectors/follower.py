@@ -112,7 +112,9 @@ class MirrorFollower:
 
     def _follow(self) -> None:
         links = self._all_links()
-        states = self._leases.states([link.link.link_id for link in links])
+        states: dict[str, Document] = {}
+        for company_id in {link.company_id for link in links}:
+            states |= self._leases.of_company(company_id)
         now: list[tuple[object, ...]] = [
             (link.link.link_id, state["live_generation"], tuple(link.active_channels))
             for link in links

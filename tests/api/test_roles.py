@@ -53,6 +53,9 @@ NEEDS: dict[tuple[str, str], str] = {
     ("post", "/tokens"): ADMINISTER,
     ("delete", "/tokens/{name}"): ADMINISTER,
     ("get", "/audit"): ADMINISTER,
+    ("post", "/erasures"): ADMINISTER,
+    ("get", "/erasures"): ADMINISTER,
+    ("get", "/erasures/{erasure_id}"): ADMINISTER,
     ("get", "/redaction"): READ,
     ("put", "/redaction"): ADMINISTER,
     ("put", "/company"): ADMINISTER,
@@ -86,6 +89,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("put", "/accounts/{username}/role"): {"role": "viewer"},
     ("put", "/accounts/{username}/password"): {"password": PASSWORD},
     ("post", "/tokens"): {"name": "x/y", "scopes": ["read"]},
+    ("post", "/erasures"): {"value": "x"},
     ("put", "/redaction"): {},
     ("put", "/company"): {"company_name": "My company"},
     ("post", "/configuration"): {"text": "version: 1", "dry_run": True},
@@ -130,7 +134,7 @@ def calls(product: Product) -> set[tuple[str, str]]:
 def ask(client: Client, call: tuple[str, str]) -> int:
     method, path = call
     filled = path
-    for name in ("page_id", "link_id", "run_id", "question_id", "username", "name"):
+    for name in ("page_id", "link_id", "run_id", "question_id", "username", "name", "erasure_id"):
         filled = filled.replace("{" + name + "}", "none")
     answer = client.session.request(
         method,

@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.product import PASSWORD, Product
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-WIDTHS = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+from tests.browser.window import WIDTHS, sign_in
+from tests.product import Product
 
 expect.set_options(timeout=10_000)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -50,10 +33,3 @@ def page(request: pytest.FixtureRequest, chromium: Browser, product: Product) ->
     expect(tab.get_by_test_id("stException")).to_have_count(0)
     context.close()
     assert errors == []
-
-
-def sign_in(tab: Page, path: str = "/login") -> None:
-    tab.goto(path)
-    tab.get_by_label("User name", exact=True).fill("admin")
-    tab.get_by_label("Password", exact=True).fill(PASSWORD)
-    tab.get_by_role("button", name="Sign in").click()

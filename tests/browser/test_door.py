@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.window import sign_in
 from tests.product import PASSWORD, Product
 
 PATHS = ["/", "/links", "/logs", "/crm_text", "/search", "/companies", "/navigation", "/nothing"]

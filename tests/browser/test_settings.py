@@ -29,11 +29,13 @@ def test_a_page_is_added_renamed_and_deleted(page: Page, api: Client) -> None:
         f"Browser <i>page</i> ({number})"
     )
     page.goto("/settings")
+    expect(page.get_by_text("Browser <i>page</i>")).to_be_visible()
     page.get_by_role("button", name="Rename", exact=True).last.click()
     page.get_by_label("New name", exact=True).fill("Other name")
     page.get_by_label("New name", exact=True).blur()
     page.get_by_role("button", name="Rename it").click()
     expect(page.get_by_text("Page renamed")).to_be_visible()
+    expect(page.get_by_text("Other name")).to_be_visible()
     page.get_by_role("button", name="Delete", exact=True).last.click()
     expect(page.get_by_text("Page deleted")).to_be_visible()
     assert number not in api.get("/dashboard/pages").text

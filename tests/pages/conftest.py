@@ -27,7 +27,7 @@ def open_page(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> Open:
         name = f"a-{role.value}"
         if not any(a["_id"] == name for a in inside.desk.accounts.all(DEFAULT_COMPANY)):
             inside.desk.accounts.create(DEFAULT_COMPANY, name, PASSWORD, role)
-        token = inside.desk.accounts.sign_in(name, PASSWORD).token
+        token = inside.desk.accounts.sign_in(name, PASSWORD, "here").token
         monkeypatch.setattr(pages.session, "session_token", lambda: token)
         opened = AppTest.from_file(NAVIGATION, default_timeout=30).run()
         for key, value in query.items():

@@ -28,7 +28,7 @@ def accounts_with_admin(database: Database) -> Accounts:
 def test_a_session_ends_when_its_time_is_over(database: Database) -> None:
     accounts = accounts_with_admin(database)
     with time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC), tick=False) as clock:
-        session = accounts.sign_in("admin", "right")
+        session = accounts.sign_in("admin", "right", "here")
         assert session.expires_at == datetime(2026, 1, 1, 12, tzinfo=UTC)
         clock.shift(timedelta(hours=11, minutes=59))
         assert accounts.user_of(session.token).role is Role.ADMIN
@@ -39,7 +39,7 @@ def test_a_session_ends_when_its_time_is_over(database: Database) -> None:
 
 def test_passwords_and_tokens_are_stored_hashed(database: Database) -> None:
     accounts = accounts_with_admin(database)
-    token = accounts.sign_in("admin", "right").token
+    token = accounts.sign_in("admin", "right", "here").token
     stored = database["accounts"].find_one({"_id": "admin"})
     assert stored is not None
     assert stored["password_hash"].startswith("$argon2id$")
@@ -52,12 +52,12 @@ def test_the_first_password_is_generated_and_announced_once(database: Database) 
         accounts = Accounts(database, 12)
         accounts.ensure_admin("admin", None, lambda *said: announced.append(said))
     assert len(announced) == 1
-    accounts.sign_in(*announced[0])
+    accounts.sign_in(*announced[0], "here")
 
 
 def test_a_later_admin_password_does_not_replace_the_account(database: Database) -> None:
     accounts = accounts_with_admin(database)
     accounts.ensure_admin("admin", "other", lambda *_: None)
     with pytest.raises(NotSignedIn):
-        accounts.sign_in("admin", "other")
-    accounts.sign_in("admin", "right")
+        accounts.sign_in("admin", "other", "here")
+    accounts.sign_in("admin", "right", "here")

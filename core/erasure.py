@@ -1,0 +1,256 @@
+"""Erasing a person: everything stored that holds a value, and keeping it out from then on.
+
+An erasure is written down first (collection ``erasures``, the value encrypted), so that no sync
+that begins afterwards stores it again. A scheduler then takes each link's lease, so that no sync is
+under way, and writes a generation without the person's records; runs, kept changes, trials and
+saved questions are cleared of the value too. At the end the store gives back the space, so that
+nothing is left in its free pages, and every mirror is built anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from core.errors import InvalidRequest, LeaseLost, NotFound
+from core.leases import Lease, Leases
+from core.links import Links
+from core.security.secrets import SecretBox
+from core.store import Database, Document
+from core.store.compact import compact
+from core.text.erased import ERASED, ErasedValues, renumbered
+from core.vectors.contents import Contents, Entry
+from core.vectors.documents import VectorDocuments
+
+MIN_LENGTH = 4
+PART = 500
+
+log = structlog.get_logger()
+
+
+class Erasures:
+    """Who is to be erased, and erasing them."""
+
+    def __init__(
+        self,
+        database: Database,
+        data_dir: Any,
+        box: SecretBox,
+        links: Links,
+        leases: Leases,
+        contents: Contents,
+        documents: VectorDocuments,
+        rebuild_mirrors: Callable[[], object],
+    ) -> None:
+        self._database = database
+        self._data_dir = data_dir
+        self._erasures = database["erasures"]
+        self._box = box
+        self._links = links
+        self._leases = leases
+        self._contents = contents
+        self._documents = documents
+        self._rebuild_mirrors = rebuild_mirrors
+
+    def request(self, company_id: str, value: str, username: str) -> str:
+        """Ask for a value to be erased; the erasure's id. Raises InvalidRequest."""
+        value = value.strip()
+        if len(value) < MIN_LENGTH or len(value) > 200 or not value.isprintable():
+            raise InvalidRequest(
+                "value",
+                f"What is erased has {MIN_LENGTH} to 200 characters: an e-mail address, a phone "
+                "number, a customer's id.",
+            )
+        erasure_id = "erasure-" + secrets.token_hex(8)
+        self._erasures.insert_one(
+            {
+                "_id": erasure_id,
+                "company_id": company_id,
+                "value": self._box.seal(value),
+                "by": username,
+                "at": time.time(),
+                "state": "queued",
+                "report": None,
+            }
+        )
+        return erasure_id
+
+    def values(self, company_id: str) -> ErasedValues:
+        """All values that were erased in a company."""
+        stored = self._erasures.find({"company_id": company_id}, {"value": 1})
+        return ErasedValues([self._box.open(erasure["value"]) for erasure in stored])
+
+    def all(self, company_id: str) -> list[Document]:
+        """The company's erasures, newest first, without their values."""
+        fields = {"_id": 1, "by": 1, "at": 1, "state": 1, "report": 1, "finished_at": 1}
+        found = self._erasures.find({"company_id": company_id}, fields)
+        return sorted(found, key=lambda erasure: -float(erasure["at"]))
+
+    def get(self, company_id: str, erasure_id: str) -> Document:
+        """One erasure, with its report once it is done. Raises NotFound."""
+        for erasure in self.all(company_id):
+            if erasure["_id"] == erasure_id:
+                return erasure
+        raise NotFound(f"There is no erasure {erasure_id}.", action="GET /api/erasures lists them.")
+
+    def work_off(self, holder: str) -> None:
+        """Carry out what was asked for; what can't be done now is tried again."""
+        for erasure in list(self._erasures.find({"state": {"$in": ["queued", "running"]}})):
+            self._carry_out(erasure, holder)
+
+    def _carry_out(self, erasure: Document, holder: str) -> None:
+        self._set(erasure, {"state": "running"})
+        company_id = erasure["company_id"]
+        erased = ErasedValues([self._box.open(erasure["value"])])
+        done = dict(erasure.get("links") or {})
+        waiting = False
+        for link in self._links.of_company(company_id):
+            if link.link.link_id in done:
+                continue
+            lease = self._leases.seize(link.link.link_id, holder)
+            if lease is None:
+                waiting = True  # a sync is under way: the next round
+                continue
+            try:
+                removed = self._from_link(lease, erased)
+            except LeaseLost:
+                waiting = True
+                continue
+            done[link.link.link_id] = removed | {"link_name": link.link.name}
+            self._set(erasure, {"links": done})
+        if waiting:
+            return
+        report = {
+            "links": [found for found in done.values() if found["records"] or found["kept"]],
+            **self._from_logs(company_id, erased),
+        }
+        compact(self._database, self._data_dir)
+        self._rebuild_mirrors()
+        finished = {"state": "done", "report": report, "finished_at": time.time(), "links": {}}
+        self._set(erasure, finished)
+        log.info("A person was erased", erasure=erasure["_id"])
+
+    def _set(self, erasure: Document, fields: dict[str, Any]) -> None:
+        self._erasures.update_one({"_id": erasure["_id"]}, {"$set": fields})
+
+    def _from_link(self, lease: Lease, erased: ErasedValues) -> dict[str, int]:
+        """Remove the person's records from all that is kept of a link; how many of what."""
+        link_id, live = lease.link_id, int(lease.state["live_generation"])
+        kept = 0
+        for generation in [int(one["generation"]) for one in self._contents.kept(link_id, live)]:
+            if generation != live:
+                kept += self._rewrite(link_id, generation, erased)
+        removed = {"records": 0, "chunks": 0, "kept": kept}
+        entries = list(self._contents.read(link_id, live, with_raw=True)) if live else []
+        staying, going = _parted(entries, erased)
+        if going:
+            gone = {i for e in going for i, _ in e.chunks} - {
+                i for e in staying for i, _ in e.chunks
+            }
+            self._publish_without(lease, staying, sorted(gone))
+            removed |= {"records": len(going), "chunks": len(gone)}
+        else:
+            due_at = float(lease.state["due_before"])
+            self._leases.finish(lease, due_at)
+        return removed
+
+    def _publish_without(self, lease: Lease, staying: list[Entry], gone: list[str]) -> None:
+        """Write and publish the next generation, as a sync does, of what is there already."""
+        link_id, live = lease.link_id, int(lease.state["live_generation"])
+        self._leases.note(lease, {"writing": True})
+        for _ in self._documents.outdate(link_id, live + 1, gone):
+            self._leases.check(lease)
+        self._contents.drop_unpublished(link_id, live)
+        records, total = renumbered([entry.record for entry in staying])
+        fresh = [
+            Entry(record, entry.chunks, entry.updated_at)
+            for record, entry in zip(records, staying, strict=True)
+        ]
+        for number, start in enumerate(range(0, len(fresh), PART)):
+            self._leases.check(lease)
+            self._contents.write(link_id, live + 1, number, fresh[start : start + PART])
+        at = lease.state["records_at"]
+        count = sum(record.pattern == at for record in records) if at else len(records)
+        facts = {"run_id": None, "records": count, "lines": total, "redacted": {ERASED[1:-1]: 1}}
+        self._contents.announce(link_id, live + 1, facts)
+        self._leases.publish(
+            lease,
+            live + 1,
+            {
+                "records": count,
+                "total_lines": total,
+                "documents": sum(len(entry.chunks) for entry in fresh),
+                "writing": False,
+                "unclean": True,
+                # What the CRM sends is another text now: it is compared line by line again.
+                "text_hash": None,
+                "etag": None,
+                "last_modified": None,
+            },
+        )
+        self._documents.drop_outdated(link_id, live + 1)
+        # The generation before holds the person still: it is not kept.
+        self._contents.drop_generation(link_id, live)
+        self._contents.prune(link_id, live + 1)
+        with contextlib.suppress(LeaseLost):
+            self._leases.note(lease, {"unclean": False})
+        self._leases.finish(lease, float(lease.state["due_before"]))
+
+    def _rewrite(self, link_id: str, generation: int, erased: ErasedValues) -> int:
+        """Take the person out of a kept generation, which nobody searches; how many records."""
+        entries = list(self._contents.read(link_id, generation, with_raw=True))
+        staying, going = _parted(entries, erased)
+        if not going:
+            return 0
+        records, _ = renumbered([entry.record for entry in staying])
+        fresh = [
+            Entry(record, entry.chunks, entry.updated_at)
+            for record, entry in zip(records, staying, strict=True)
+        ]
+        self._contents.drop_parts(link_id, generation)
+        for number, start in enumerate(range(0, len(fresh), PART)):
+            self._contents.write(link_id, generation, number, fresh[start : start + PART])
+        return len(going)
+
+    def _from_logs(self, company_id: str, erased: ErasedValues) -> dict[str, int]:
+        """Mask the value in runs, kept changes, trials and saved questions; how many of each."""
+        counts = {}
+        for name, collection, query in (
+            ("runs", "sync_runs", {"company_id": company_id}),
+            ("changes", "run_changes", {}),
+            ("questions", "saved_questions", {"company_id": company_id}),
+        ):
+            counts[name] = 0
+            documents = self._database[collection]
+            for document in list(documents.find(query)):
+                masked = _masked(document, erased)
+                if masked != document:
+                    documents.replace_one({"_id": document["_id"]}, masked)
+                    counts[name] += 1
+        self._database["link_trials"].delete_many({"company_id": company_id})
+        return counts
+
+
+def _parted(entries: list[Entry], erased: ErasedValues) -> tuple[list[Entry], list[Entry]]:
+    """The records that stay, and those that go.
+
+    An envelope with the person in it goes as a whole; it comes back, masked, with the next sync.
+    """
+    going = [entry for entry in entries if erased.concern(entry.record)]
+    gone = {id(entry) for entry in going}
+    return [entry for entry in entries if id(entry) not in gone], going
+
+
+def _masked(value: Any, erased: ErasedValues) -> Any:
+    if isinstance(value, str):
+        return erased.masked(value)
+    if isinstance(value, dict):
+        return {key: _masked(member, erased) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_masked(element, erased) for element in value]
+    return value

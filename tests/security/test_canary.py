@@ -1,0 +1,109 @@
+"""A secret is planted in every place that takes one, then searched for everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.browser.window import WIDTHS, sign_in
+from tests.product import PASSWORD, Product
+from tests.servers.crm import Answer, Crm, Request, customers
+
+CANARY = "c4nary"
+
+
+def canary(place: str) -> str:
+    """A secret that says where it was planted."""
+    return f"{CANARY}-{place}-7f3a9c1e5b2d4860"
+
+
+def test_no_planted_secret_is_found_anywhere(
+    chromium: Browser, tmp_path: Path, crm: Crm, path: str
+) -> None:
+    def echo(request: Request) -> Answer:
+        # A CRM that sends back what it was sent, as some do when something is wrong.
+        return Answer(f"wrong key: {dict(request.headers)} {request.query}", 401)
+
+    own = Product(
+        tmp_path,
+        {
+            "CRM_ALLOWED_HOSTS": crm.hosts,
+            "SECRET_KEY": canary("secret-key"),
+            "ALERT_WEBHOOK_URL": f"http://{crm.host}{path}/alerts",
+            "ALERT_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "SYNC_FAILURES_BEFORE_ALERT": "1",
+            "LOG_FORMAT": "json",
+        },
+    )
+    secrets = {
+        "api_key": canary("api-key"),
+        "headers": {"X-Api-Key": canary("header"), "X-Odd": canary("odd-header")},
+        "params": {"token": canary("param")},
+    }
+    good, bad = crm.serve(path, customers("John")), crm.serve(f"{path}/bad", echo)
+    answers: list[str] = []
+    try:
+        own.start_all()
+        api = own.sign_in()
+        page_id = api.add_page()
+        for url in (good, bad):
+            link = api.add_link(page_id, url, **secrets)
+            api.ended_run(link["link_id"])
+            link_id = link["link_id"]
+            tried = {
+                "page_id": page_id,
+                "channels": ["messenger"],
+                "name": "Tried",
+                "url": url,
+                **secrets,
+            }
+            answers.append(api.post("/dashboard/crm-links/test", tried).text)
+            edited = tried | {"revision": 0, "api_key": canary("edited-key"), "name": "Edited"}
+            answers.append(api.put(f"/dashboard/crm-links/{link_id}", edited).text)
+            # Wrong requests: the answers say what is wrong, not what was sent.
+            answers.append(api.post("/dashboard/crm-links", tried | {"api_key": [1]}).text)
+            answers.append(
+                api.post("/dashboard/crm-links", tried | {"headers": {"a b": canary("bad")}}).text
+            )
+        answers.append(api.post("/auth/login", {"username": "x", "password": canary("pw")}).text)
+        account = {"username": "olga", "password": canary("account"), "role": "viewer"}
+        answers.append(api.post("/accounts", account).text)
+        own.sign_in("olga", canary("account"))
+        assert own.run("secrets", "rotate").returncode == 0
+        for call in (
+            "/dashboard/crm-links/all",
+            "/dashboard/sync/runs",
+            "/dashboard/overview",
+            "/configuration",
+            "/accounts",
+            "/tokens",
+            "/audit",
+            "/metrics",
+            "/health",
+            "/openapi.json",
+        ):
+            answers += [api.get(call).text]
+        runs = api.get("/dashboard/sync/runs").json()["runs"]
+        answers += [api.get(f"/dashboard/sync/runs/{run['run_id']}").text for run in runs]
+        context = chromium.new_context(base_url=own.address, viewport=WIDTHS["desk"])
+        tab = context.new_page()
+        sign_in(tab)
+        for screen in ("/", "/links", f"/link_form?edit={link_id}", "/logs", "/settings"):
+            tab.goto(screen)
+            tab.get_by_role("heading", level=1).wait_for()
+            answers.append(tab.content())
+        context.close()
+    finally:
+        own.stop()
+    # The CRM got them: so they were really in use.
+    assert crm.asked(path)[0].headers["Authorization"] == f"Bearer {canary('api-key')}"
+    assert crm.asked(path)[0].query["token"] == canary("param")
+    assert [text for text in answers if CANARY in text] == []
+    logs = [own.log(name) for name in ("web", "scheduler")]
+    assert [text for text in logs if CANARY in text or PASSWORD in text] == []
+    files = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
+    found = [str(file) for file in files if CANARY.encode() in file.read_bytes()]
+    assert found == []
+    told = [request.body for request in crm.asked(f"{path}/alerts")]
+    assert [body for body in told if CANARY.encode() in body] == []
