@@ -43,6 +43,7 @@ _LINK_FIELDS = (
     "records",
     "id_field",
     "incremental",
+    "format",
     "follow_redirects",
     "redaction",
 )
@@ -256,8 +257,9 @@ def _lean(facts: dict[str, Any]) -> dict[str, Any]:
         for name in _LINK_FIELDS
         if facts.get(name) not in (None, "", {}, [], False)
     }
-    if lean.get("method") == "GET":
-        del lean["method"]
+    for name, default in (("method", "GET"), ("format", "auto")):
+        if lean.get(name) == default:
+            del lean[name]
     pagination = {
         name: value
         for name, value in (lean.get("pagination") or {}).items()

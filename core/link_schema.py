@@ -24,6 +24,7 @@ from core.links import NewLink
 from core.models import (
     Channel,
     FetchOptions,
+    Format,
     Incremental,
     LinkType,
     Pagination,
@@ -125,6 +126,7 @@ class NewLinkBody(Body):
     records: JsonPath | None = None
     id_field: Param | None = None
     incremental: IncrementalBody | None = None
+    format: Format = Format.AUTO
     follow_redirects: StrictBool = False
     redaction: list[RedactionRule] | None = Field(None, max_length=200)
 
@@ -181,6 +183,7 @@ class NewLinkBody(Body):
                 incremental=Incremental(**self.incremental.model_dump())
                 if self.incremental
                 else None,
+                format=self.format,
                 follow_redirects=self.follow_redirects,
             ),
             redaction=tuple(

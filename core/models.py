@@ -27,6 +27,18 @@ class LinkType(StrEnum):
     FILE = "file"
 
 
+class Format(StrEnum):
+    """What an answer or a file is; ``auto`` goes by content type, name and content."""
+
+    AUTO = "auto"
+    JSON = "json"
+    JSON_LINES = "jsonl"
+    CSV = "csv"
+    XML = "xml"
+    XLSX = "xlsx"
+    TEXT = "text"
+
+
 class PaginatorType(StrEnum):
     """How a link's next page is found; ``auto`` finds out on the first page."""
 
@@ -81,6 +93,7 @@ class FetchOptions:
     """A JSONPath (RFC 9535) to the records; without one the longest array of objects."""
     id_field: str | None = None
     incremental: Incremental | None = None
+    format: Format = Format.AUTO
     follow_redirects: bool = False
     """Each hop is checked like the address itself; keys and headers go to no other host."""
 
@@ -101,6 +114,7 @@ class FetchOptions:
             records=stored.get("records"),
             id_field=stored.get("id_field"),
             incremental=Incremental(**incremental) if incremental else None,
+            format=Format(stored.get("format") or "auto"),
             follow_redirects=bool(stored.get("follow_redirects")),
         )
 
@@ -109,6 +123,7 @@ class FetchOptions:
         stored = asdict(self)
         stored["params"] = dict(self.params)
         stored["pagination"]["type"] = self.pagination.type.value
+        stored["format"] = self.format.value
         return stored
 
 

@@ -170,10 +170,16 @@ def rename_company(acting: ActingParam, body: CompanyName) -> dict[str, Any]:
     return {"message": "Company renamed successfully", "company_name": body.company_name}
 
 
-@router.get("/configuration", response_class=PlainTextResponse)
-def export_configuration(acting: ActingParam) -> PlainTextResponse:
+class YamlResponse(PlainTextResponse):
+    """A YAML file."""
+
+    media_type = "application/yaml"
+
+
+@router.get("/configuration", response_class=YamlResponse)
+def export_configuration(acting: ActingParam) -> YamlResponse:
     """Pages, links and redaction rules as YAML, without secrets."""
-    return PlainTextResponse(acting.export_configuration(), media_type="application/yaml")
+    return YamlResponse(acting.export_configuration())
 
 
 @router.post("/configuration")

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from core.api import admin, auth, health, links, metrics, pages, questions, rag, sync
 from core.api.limits import BodyLimit
-from core.api.problems import answer_problems
+from core.api.problems import answer_problems, documented_problems
 from core.desk import Desk, get_desk
 from core.log import configure_logging
 
@@ -31,7 +31,7 @@ def create_api(desk: Desk) -> FastAPI:
     app.state.desk = desk
     answer_problems(app)
     for module in (auth, pages, links, sync, rag, questions, admin, health, metrics):
-        app.include_router(module.router)
+        app.include_router(module.router, responses=documented_problems())
     app.add_middleware(BodyLimit)
     return app
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -26,7 +27,7 @@ from core.vectors.follower import mirror_beats
 router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics(acting: ActingParam) -> Response:
     """Runs, queue, leases, mirrors and links, in Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)

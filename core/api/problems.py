@@ -40,6 +40,43 @@ def problem(
     )
 
 
+_PROBLEMS = {
+    400: "The body is no JSON",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Unknown page, link, run or other thing",
+    409: "It is there already, or was changed meanwhile",
+    413: "The body is too large",
+    422: "A field has an unusable value",
+    429: "Too many attempts",
+    431: "The headers are too long",
+    503: "The document store does not answer",
+}
+
+
+def documented_problems() -> dict[int | str, dict[str, Any]]:
+    """What any call may answer beside what it is for, for the OpenAPI document."""
+    text = {"type": "string"}
+    schema = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": text,
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text,
+            "errors": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"field": text, "message": text}},
+            },
+        },
+    }
+    return {
+        status: {"description": words, "content": {"application/problem+json": {"schema": schema}}}
+        for status, words in _PROBLEMS.items()
+    }
+
+
 def answer_problems(app: FastAPI) -> None:
     """Make every error of ``app`` a problem answer."""
 

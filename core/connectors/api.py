@@ -17,8 +17,9 @@ from core.errors import EmptyAnswer, LimitExceeded, NotReadable, PaginationFaile
 from core.models import CrmLink
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
-from core.text.decode import Json, Pairs, Text, decode
+from core.text.decode import Json, Pairs, Text
 from core.text.flatten import find_records
+from core.text.formats import read
 from core.text.select import Parts, select_records
 
 
@@ -125,7 +126,12 @@ def fetch(
                 )
             return Fetched(None, 0, 1, asker.retries, validators or found)
         try:
-            answer = decode(first.body, first.headers.get("content-type"), watch.check)
+            answer = read(
+                first.body,
+                first.headers.get("content-type"),
+                watch.check,
+                declared=link.fetch.format,
+            )
         except EmptyAnswer:
             return Fetched(Text(""), len(first.body), 1, asker.retries, Validators())
         if isinstance(answer, Text):
@@ -211,7 +217,12 @@ class _Walk:
         self.pages += 1
         self.bytes += len(answer.body)
         try:
-            decoded = decode(answer.body, answer.headers.get("content-type"), self._watch.check)
+            decoded = read(
+                answer.body,
+                answer.headers.get("content-type"),
+                self._watch.check,
+                declared=self._link.fetch.format,
+            )
         except EmptyAnswer:
             raise self._missing() from None
         records = _array_at(decoded.value, at) if isinstance(decoded, Json) else None

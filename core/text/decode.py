@@ -60,7 +60,7 @@ def decode(
     Raises EmptyAnswer when there is nothing in it, NotReadable when it says it is JSON and isn't,
     is a web page, or no text at all, and LimitExceeded when it nests too deep.
     """
-    media_type, charset = _content_type(content_type)
+    media_type, charset = content_type_of(content_type)
     if not body.strip():
         raise EmptyAnswer(
             "The CRM answered with nothing at all.",
@@ -71,7 +71,7 @@ def decode(
             f"The CRM answered with {media_type}, not with text.",
             action="Use an address that returns JSON or plain text.",
         )
-    text = _decode_text(body, charset)
+    text = decode_text(body, charset)
     if _WEB_PAGE.match(text):
         raise NotReadable(
             "The CRM answered with a web page instead of data.",
@@ -123,14 +123,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _content_type(header: str | None) -> tuple[str, str | None]:
+def content_type_of(header: str | None) -> tuple[str, str | None]:
+    """The media type of a Content-Type header, in lower case, and its charset."""
     message = Message()
     message["Content-Type"] = header or "application/octet-stream"
     charset = message.get_param("charset")
     return message.get_content_type(), charset if isinstance(charset, str) else None
 
 
-def _decode_text(body: bytes, charset: str | None) -> str:
+def decode_text(body: bytes, charset: str | None) -> str:
+    """The text of bytes in a named encoding, or by their byte order mark. Raises NotReadable."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),

@@ -92,7 +92,7 @@ def test_a_viewer_sees_the_links_and_can_change_nothing(
     assert not form.text_input
 
 
-@pytest.mark.parametrize("section", ["accounts", "tokens", "configuration", "audit"])
+@pytest.mark.parametrize("section", ["accounts", "tokens", "configuration", "audit", "erasure"])
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
 def test_sections_for_administrators_say_so_to_everybody_else(
     open_page: Open, section: str, role: Role
