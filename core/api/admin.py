@@ -176,7 +176,10 @@ class YamlResponse(PlainTextResponse):
     media_type = "application/yaml"
 
 
-@router.get("/configuration", response_class=YamlResponse)
+_YAML = {"description": "YAML", "content": {"application/yaml": {"schema": {"type": "object"}}}}
+
+
+@router.get("/configuration", response_class=YamlResponse, responses={200: _YAML})
 def export_configuration(acting: ActingParam) -> YamlResponse:
     """Pages, links and redaction rules as YAML, without secrets."""
     return YamlResponse(acting.export_configuration())

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.api.access import origin_of
 from core.api.headers import api_policy, is_foreign, page_policy, with_headers
 from core.api.limits import has_too_long_headers, too_long_headers
+from core.api.problems import problem
 from core.desk import Desk
 from core.errors import NotSignedIn, TooManyAttempts
 from core.security.accounts import Session
@@ -54,6 +55,11 @@ class Door:
             await too_long_headers()(scope, receive, send)
             return
         if path == "/api" or path.startswith("/api/"):
+            if not path.isprintable():
+                # The routers below would not see it as a path of theirs.
+                nothing = problem(404, "There is nothing here. /api/docs lists the calls.")
+                await nothing(scope, receive, with_headers(send, api_policy(path), kept=False))
+                return
             policy = api_policy(path)
             await self._app(scope, receive, with_headers(send, policy, kept=False))
             return
