@@ -20,6 +20,7 @@ from core.links import NewLink
 from core.models import Channel, RunState, Trigger
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
+from core.store import Document
 from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Product
 from tests.servers.crm import Crm
@@ -38,14 +39,20 @@ def fill(folder: Path, crm: Crm) -> str:
     ]
     big_url = crm.serve("/big", {"people": people})
     chooser = random.Random(1)
-    links = []
     for page in range(PAGES):
         desk.companies.add_page(DEFAULT_COMPANY, f"{1000 + page}", f"Page {page}")
-    for number in range(LINKS):
-        page_id = f"{1000 + number % PAGES}"
-        url = f"http://{crm.host}/small/{number}"
-        new = NewLink(f"Link {number}", url, is_active=False)
-        links.append(desk.links.add(DEFAULT_COMPANY, page_id, [Channel.MESSENGER], new))
+
+    def add_links(company: Document) -> None:
+        # At once: a thousand changes of one document take their time.
+        for number in range(LINKS):
+            url = f"http://{crm.host}/small/{number}"
+            link = desk.links.draft(NewLink(f"Link {number}", url, is_active=False))
+            page = company["pages"][number % PAGES]
+            page["messenger_crm_links"].append(link.to_document())
+
+    desk.companies.edit(DEFAULT_COMPANY, add_links)
+    desk.links.reconcile()
+    links = desk.links.of_company(DEFAULT_COMPANY)
     runs = desk.database["sync_runs"]
     now = time.time()
     batch = []

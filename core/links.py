@@ -100,7 +100,7 @@ class Links:
         """
         link = self.draft(new)
 
-        def insert(company: Document) -> str:
+        def insert(company: Document) -> PageLink:
             page = find_page(company, page_id)
             present = [x for x in page_links(company_id, page) if x.link.url == new.url]
             taken = [c.value for c in channels if any(c in x.channels for x in present)]
@@ -115,12 +115,15 @@ class Links:
             for channel in channels:
                 entry = replace(link, link_id=link_id).to_document()
                 page.setdefault(LISTS[channel], []).append(entry)
-            return link_id
+            links = page_links(company_id, page)
+            return next(one for one in links if one.link.link_id == link_id)
 
-        link_id = self._companies.edit(company_id, insert)
-        added = self.get(company_id, link_id)
+        added = self._companies.edit(company_id, insert)
         log.info(
-            "CRM link added successfully", page_id=page_id, link_id=link_id, name=added.link.name
+            "CRM link added successfully",
+            page_id=page_id,
+            link_id=added.link.link_id,
+            name=added.link.name,
         )
         self._leases.follow(added)
         if new.is_active:
@@ -218,16 +221,17 @@ class Links:
     ) -> int:
         """Switch a link on or off on channels; how many of them it is on. Raises NotFound."""
 
-        def change(company: Document) -> tuple[int, list[str]]:
+        def change(company: Document) -> tuple[int, list[PageLink]]:
             entries = _entries(company, page_id, url, channels)
             for entry in entries:
                 entry["is_active"] = is_active
-            return len(entries), [_link_id(page_id, entry) for entry in entries]
+            changed = {_link_id(page_id, entry) for entry in entries}
+            links = page_links(company_id, find_page(company, page_id))
+            return len(entries), [link for link in links if link.link.link_id in changed]
 
-        count, link_ids = self._companies.edit(company_id, change)
+        count, links = self._companies.edit(company_id, change)
         log.info("CRM link status updated successfully", page_id=page_id, is_active=is_active)
-        for link_id in set(link_ids):
-            link = self.get(company_id, link_id)
+        for link in links:
             was_active = self._leases.follow(link)
             if link.is_active and not was_active:
                 self._queue(link, Trigger.SWITCHED_ON)
@@ -289,9 +293,13 @@ class Links:
         for company in self._companies.all():
             if any(_in_the_clear(link.link) for link in company_links(company)):
                 self._companies.edit(company["company_id"], self._seal_company)
+            states = self._leases.of_company(company["company_id"])
             for link in company_links(self._companies.get(company["company_id"])):
                 known.add(link.link.link_id)
-                self._leases.follow(link)
+                state = states.get(link.link.link_id)
+                channels = sorted(channel.value for channel in link.active_channels)
+                if state is None or state["channels"] != channels:
+                    self._leases.follow(link)
         for link_id in self._leases.link_ids() - known:
             self._leases.forget(link_id)
 
