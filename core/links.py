@@ -68,6 +68,8 @@ class Links:
         self._runs = runs
         self._box = box
         self._guard = guard
+        # Of the company documents that were read last; the same document gives the same links.
+        self._parsed: dict[str, tuple[Document, list[PageLink]]] = {}
 
     def of_page(self, company_id: str, page_id: str) -> list[PageLink]:
         """The page's links. Raises NotFound for an unknown page."""
@@ -75,7 +77,11 @@ class Links:
 
     def of_company(self, company_id: str) -> list[PageLink]:
         """The links of all the company's pages."""
-        return company_links(self._companies.get(company_id))
+        company = self._companies.get(company_id)
+        parsed = self._parsed.get(company_id)
+        if parsed is None or parsed[0] is not company:
+            parsed = self._parsed[company_id] = (company, company_links(company))
+        return list(parsed[1])
 
     def company_ids(self) -> list[str]:
         """The companies there are."""

@@ -31,6 +31,7 @@ from pages.session import (
     visible,
 )
 
+PAGES_SHOWN = 12
 ACTIONS = {
     Action.KEEP: "Keep",
     Action.MASK: "Mask",
@@ -57,7 +58,10 @@ def show_pages(acting: Acting) -> None:
         st.caption(plain(f"Company: {company['company_name']}"))
     if not company["pages"]:
         st.info("There is no page yet: add the first one below.", icon=":material/info:")
-    for page in company["pages"]:
+    number = 1
+    if len(company["pages"]) > PAGES_SHOWN:
+        number = st.pagination(-(-len(company["pages"]) // PAGES_SHOWN), key="pages-page")
+    for page in company["pages"][(number - 1) * PAGES_SHOWN : number * PAGES_SHOWN]:
         show_page(acting, page)
     if may_operate(acting):
         add_page(acting)

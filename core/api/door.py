@@ -8,6 +8,7 @@ REST API is not behind it: it asks for a token itself and takes no cookies.
 from __future__ import annotations
 
 import html
+import time
 from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
@@ -32,6 +33,8 @@ OIDC = "/login/oidc"
 OIDC_CALLBACK = "/login/oidc/callback"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _MAX_FORM = 16 * 1024
+_STATIC_SECONDS = 30.0
+_MAX_PASSED = 10_000
 
 
 class Door:
@@ -40,6 +43,7 @@ class Door:
     def __init__(self, app: ASGIApp, desk: Desk) -> None:
         self._app = app
         self._desk = desk
+        self._passed: dict[str, float] = {}
         self._oidc: Starlette | None = None
         if desk.settings.oidc_issuer:
             from core.api.oidc import oidc_app
@@ -78,7 +82,7 @@ class Door:
             # The browser adds our cookie to whatever another site makes it send.
             await self._refuse_foreign(scope, receive, send)
             return
-        if await run_in_threadpool(self._is_known, session_token(scope)):
+        if await self._may_pass(path, session_token(scope)):
             await self._app(scope, receive, with_headers(send, page_policy()))
         elif scope["type"] == "websocket":
             await receive()
@@ -96,6 +100,20 @@ class Door:
             await send({"type": "websocket.close", "code": 4403, "reason": "another site"})
             return
         await Response("This was sent from another site.", 403)(scope, receive, send)
+
+    async def _may_pass(self, path: str, token: str | None) -> bool:
+        is_static = path.startswith("/static/")
+        # A page brings a hundred of Streamlit's own files with it: for these alone it is enough
+        # that the session was good a moment ago.
+        if is_static and token and self._passed.get(token, 0.0) > time.monotonic():
+            return True
+        if not await run_in_threadpool(self._is_known, token):
+            return False
+        if token:
+            if len(self._passed) > _MAX_PASSED:
+                self._passed.clear()
+            self._passed[token] = time.monotonic() + _STATIC_SECONDS
+        return True
 
     def _turning_away(self, words: str) -> Response:
         return self._form("/", words, 401)
