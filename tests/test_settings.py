@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.api.schemas import IncrementalBody, NewLinkBody, PaginationBody
+from core.link_schema import IncrementalBody, NewLinkBody, PaginationBody
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
