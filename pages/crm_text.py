@@ -12,7 +12,7 @@ from core.text.redact import in_words
 from core.text.spreadsheet import to_csv
 from pages.looks import show_moment
 from pages.pickers import keep_in_url, pick, pick_link, pick_page, write_filter
-from pages.session import ago, later, local, plain, reading, visible
+from pages.session import ago, cell, later, local, plain, reading, visible
 
 PER_PAGE = 200
 MAX_CHOICES = 200
@@ -51,8 +51,8 @@ def show_lines(desk: Desk, link_id: str, generation: int, text: KeptText) -> Non
         [
             {
                 "Line": line.number,
-                "Record": visible(text.record(line.record).path),
-                "Text": visible(line.text),
+                "Record": cell(text.record(line.record).path),
+                "Text": cell(line.text),
                 "Redacted": line.is_redacted,
                 **({"Chunk": chunk_of.get((line.record, line.text), "")} if chunked else {}),
             }
@@ -67,7 +67,10 @@ def show_lines(desk: Desk, link_id: str, generation: int, text: KeptText) -> Non
         column_config={
             "Line": st.column_config.NumberColumn(width=70, format="%d"),
             "Record": st.column_config.TextColumn(width=170),
-            "Text": st.column_config.TextColumn(width="large"),
+            "Text": st.column_config.TextColumn(
+                width="large",
+                help="What a spreadsheet could take for a formula has an apostrophe before it.",
+            ),
             "Redacted": st.column_config.CheckboxColumn(width=80),
         },
         alt="The flattened text, a line a row",

@@ -10,9 +10,11 @@ from core.acting import Acting
 from core.errors import DeskError
 from core.models import Channel, PageLink
 from pages.pickers import CHANNEL_NAMES
-from pages.session import plain, reading, say_later, signed_in
+from pages.session import answered, plain, reading, say_later, signed_in
 
 NAMED = 10
+# What is asked; the second one may be followed by a channel.
+DELETE, SWITCH_OFF = "delete", "switch-off:"
 
 
 def sync_links(link_ids: Sequence[str]) -> None:
@@ -29,23 +31,14 @@ def sync_links(link_ids: Sequence[str]) -> None:
         say_later("The sync is under way" if started == 1 else f"{started} syncs are under way")
 
 
-def ask(kind: str, link_ids: Sequence[str], channels: Sequence[Channel] = ()) -> None:
-    """Have the page ask before ``kind`` (delete, switch-off) is done."""
-    st.session_state["asking"] = (kind, tuple(link_ids), tuple(channels))
-
-
-def answered() -> None:
-    """Called as a question is answered or dismissed."""
-    st.session_state.pop("asking", None)
-
-
 def show_question() -> None:
     """Ask what is to be asked, until it is answered, whatever else runs meanwhile."""
-    kind, link_ids, channels = st.session_state["asking"]
-    if kind == "delete":
-        ask_before_deleting(link_ids)
-    else:
-        ask_before_switching_off(link_ids, channels)
+    kind, about = st.session_state["asking"]
+    if kind == DELETE:
+        ask_before_deleting(about)
+    elif kind.startswith(SWITCH_OFF):
+        channel = kind.removeprefix(SWITCH_OFF)
+        ask_before_switching_off(about, [Channel(channel)] if channel else list(Channel))
 
 
 @st.dialog("Delete from the desk?", on_dismiss=answered)

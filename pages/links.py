@@ -12,10 +12,10 @@ from core.links import public_headers
 from core.models import Channel, PageLink
 from core.status import STATUSES, sync_status
 from core.store import Document
-from pages.link_actions import ask, show_question, sync_links
+from pages.link_actions import DELETE, SWITCH_OFF, show_question, sync_links
 from pages.looks import LOOKS, show_moment, show_status
 from pages.pickers import ALL, CHANNEL_NAMES, pick, pick_channel, pick_page, write_filter
-from pages.session import ago, live, may_operate, plain, reading, say_later, signed_in, visible
+from pages.session import ago, ask, live, may_operate, plain, reading, say_later, signed_in, visible
 
 PER_PAGE = 20
 WIDTHS = [0.35, 3.2, 1.5, 1.4, 1.6, 1.9, 1.4]
@@ -43,7 +43,7 @@ def switch(link: PageLink, channel: Channel, row: str, key: str) -> None:
     if not st.session_state[key]:
         # What it takes away is shown first; meanwhile the toggle stands as before.
         st.session_state[told] = (True, number + 1)
-        ask("switch-off", [link.link.link_id], [channel])
+        ask(SWITCH_OFF + channel.value, link.link.link_id)
         st.session_state["asks-anew"] = True
         return
     st.session_state[told] = (True, number)
@@ -72,7 +72,7 @@ def choose(link_id: str, key: str) -> None:
     """Called as something of a row's menu is chosen."""
     chosen = st.session_state[key]
     if chosen == "Delete":
-        ask("delete", [link_id])
+        ask(DELETE, link_id)
         st.session_state["asks-anew"] = True
     elif chosen:
         st.session_state["to-open"] = (chosen, link_id)
@@ -219,10 +219,10 @@ def show_bulk(acting: Acting, links: list[PageLink]) -> None:
         if st.button("Switch on", icon=":material/toggle_on:"):
             switch_on(acting, chosen)
         if st.button("Switch off", icon=":material/toggle_off:"):
-            ask("switch-off", ids, list(Channel))
+            ask(SWITCH_OFF, *ids)
             st.rerun()
         if st.button("Delete selected", icon=":material/delete:"):
-            ask("delete", ids)
+            ask(DELETE, *ids)
             st.rerun()
 
 

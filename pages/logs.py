@@ -18,7 +18,7 @@ from core.text.spreadsheet import to_csv
 from pages.looks import RUN_COLORS
 from pages.pickers import ALL, keep_in_url, page_names, pick
 from pages.run_view import show_run
-from pages.session import ago, later, live, local, reading, visible
+from pages.session import ago, cell, later, live, local, reading
 
 SHOWN = 50
 MAX_DOWNLOAD = 10_000
@@ -97,8 +97,8 @@ def row(run: Document) -> dict[str, Any]:
     return {
         "When": local(run["queued_at"]).replace(tzinfo=None),
         "State": [run["state"]],
-        "CRM link": visible(run["link_name"]),
-        "What happened": visible(what),
+        "CRM link": cell(run["link_name"]),
+        "What happened": cell(what),
         "Records": run["counts"].get("records"),
         "Seconds": duration(run),
         "Next try": local(run["retry_at"]).replace(tzinfo=None) if run["retry_at"] else None,

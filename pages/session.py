@@ -20,6 +20,7 @@ from core.api.door import COOKIE
 from core.desk import Desk, get_desk
 from core.errors import DeskError, NotSignedIn
 from core.security.accounts import Permission
+from core.text.spreadsheet import safe_cell
 
 P = ParamSpec("P")
 
@@ -126,6 +127,24 @@ _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\
 def visible(text: str) -> str:
     """``text`` with control and direction characters spelled out, so that none of them acts."""
     return _INVISIBLE.sub(lambda hit: f"\\u{ord(hit[0]):04x}", text)
+
+
+def cell(text: str) -> object:
+    """``text`` for a cell of a table, whose toolbar can export it to a spreadsheet."""
+    return safe_cell(visible(text))
+
+
+def ask(question: str, *about: str) -> None:
+    """Have the page ask a question, in a dialog, until it is answered.
+
+    Kept in the session: a dialog that hangs on a button's click alone is gone with any other rerun.
+    """
+    st.session_state["asking"] = (question, about)
+
+
+def answered() -> None:
+    """The question is answered, or was dismissed."""
+    st.session_state.pop("asking", None)
 
 
 def show_error(error: DeskError) -> None:

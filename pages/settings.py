@@ -9,8 +9,16 @@ import streamlit as st
 from core.acting import Acting
 from pages.pickers import keep_in_url
 from pages.session import may_administer, reading
-from pages.settings_access import show_accounts, show_audit, show_own_password, show_tokens
+from pages.settings_access import (
+    ask_before_deleting_account,
+    ask_for_password,
+    show_accounts,
+    show_audit,
+    show_own_password,
+    show_tokens,
+)
 from pages.settings_data import (
+    rename_page,
     show_configuration,
     show_erasures,
     show_pages,
@@ -29,6 +37,12 @@ SECTIONS: dict[str, tuple[str, Callable[[Acting], None], bool]] = {
     "system": ("System", show_system, False),
     "audit": ("Audit log", show_audit, True),
     "password": ("My password", show_own_password, False),
+}
+
+QUESTIONS: dict[str, Callable[..., None]] = {
+    "password": ask_for_password,
+    "delete account": ask_before_deleting_account,
+    "rename page": rename_page,
 }
 
 
@@ -58,6 +72,9 @@ def main() -> None:
         )
         return
     show(acting)
+    question, about = st.session_state.get("asking", ("", ()))
+    if question in QUESTIONS:
+        QUESTIONS[question](*about)
 
 
 main()

@@ -10,7 +10,18 @@ import streamlit as st
 from core.acting import Acting
 from core.errors import DeskError
 from core.security.accounts import MIN_PASSWORD, TOKEN_SCOPES, Permission, Role
-from pages.session import exact, local, plain, say_later, show_error, signed_in, visible
+from pages.session import (
+    answered,
+    ask,
+    cell,
+    exact,
+    local,
+    plain,
+    say_later,
+    show_error,
+    signed_in,
+    visible,
+)
 
 ROLES = {
     Role.VIEWER: "Viewer: looks and asks",
@@ -50,10 +61,20 @@ def show_accounts(acting: Acting) -> None:
                     args=(name, key),
                     label_visibility="collapsed",
                 )
-                if st.button("Set password", key=f"password-{name}", icon=":material/key:"):
-                    ask_for_password(name)
-                if st.button("Delete", key=f"delete-{name}", icon=":material/delete:"):
-                    ask_before_deleting_account(name)
+                st.button(
+                    "Set password",
+                    key=f"password-{name}",
+                    icon=":material/key:",
+                    on_click=ask,
+                    args=("password", name),
+                )
+                st.button(
+                    "Delete",
+                    key=f"delete-{name}",
+                    icon=":material/delete:",
+                    on_click=ask,
+                    args=("delete account", name),
+                )
     st.subheader("Add an account")
     with st.form("add-account", clear_on_submit=False):
         name = st.text_input("User name")
@@ -80,7 +101,7 @@ def change_role(username: str, key: str) -> None:
         say_later(str(error), is_error=True)
 
 
-@st.dialog("Set a password")
+@st.dialog("Set a password", on_dismiss=answered)
 def ask_for_password(username: str) -> None:
     """A new password for someone."""
     acting = signed_in()
@@ -92,11 +113,12 @@ def ask_for_password(username: str) -> None:
         except DeskError as error:
             show_error(error)
             return
+        answered()
         say_later(f"{username} has a new password")
         st.rerun()
 
 
-@st.dialog("Delete this account?")
+@st.dialog("Delete this account?", on_dismiss=answered)
 def ask_before_deleting_account(username: str) -> None:
     """Delete someone's account."""
     acting = signed_in()
@@ -107,6 +129,7 @@ def ask_before_deleting_account(username: str) -> None:
         except DeskError as error:
             show_error(error)
             return
+        answered()
         say_later(f"Account {username} deleted")
         st.rerun()
 
@@ -212,9 +235,9 @@ def show_audit(acting: Acting) -> None:
             [
                 {
                     "When": local(entry["at"]).replace(tzinfo=None),
-                    "Who": visible(entry["who"]),
+                    "Who": cell(entry["who"]),
                     "Did": entry["action"],
-                    "To": visible(entry["subject"]),
+                    "To": cell(entry["subject"]),
                     "Before": visible(json.dumps(entry["before"], ensure_ascii=False, default=str))
                     if entry["before"]
                     else "",

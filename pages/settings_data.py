@@ -17,6 +17,9 @@ from core.text.redact import Action
 from core.vectors.follower import mirror_beats
 from pages.session import (
     ago,
+    answered,
+    ask,
+    cell,
     exact,
     later,
     live,
@@ -79,10 +82,15 @@ def show_page(acting: Acting, page: Document) -> None:
             icon=":material/link:",
             query_params={"page": page["page_id"]},
         )
-        if may_operate(acting) and st.button(
-            "Rename", key=f"rename-{page['page_id']}", icon=":material/edit:", type="tertiary"
-        ):
-            rename_page(page["page_id"], page["page_name"])
+        if may_operate(acting):
+            st.button(
+                "Rename",
+                key=f"rename-{page['page_id']}",
+                icon=":material/edit:",
+                type="tertiary",
+                on_click=ask,
+                args=("rename page", page["page_id"], page["page_name"]),
+            )
         if may_administer(acting):
             st.button(
                 "Delete",
@@ -120,7 +128,7 @@ def add_page(acting: Acting) -> None:
                 st.rerun()
 
 
-@st.dialog("Rename this page")
+@st.dialog("Rename this page", on_dismiss=answered)
 def rename_page(page_id: str, before: str) -> None:
     """Another name for a page."""
     acting = signed_in()
@@ -134,6 +142,7 @@ def rename_page(page_id: str, before: str) -> None:
         except DeskError as error:
             show_error(error)
             return
+        answered()
         say_later("Page renamed")
         st.rerun()
 
@@ -287,7 +296,7 @@ def show_configuration(acting: Acting) -> None:
     st.dataframe(
         pd.DataFrame(
             [
-                {"Does": s.action, "What": visible(s.subject), "In detail": visible(s.detail)}
+                {"Does": s.action, "What": cell(s.subject), "In detail": cell(s.detail)}
                 for s in changing
             ]
         ),
