@@ -15,6 +15,7 @@ from core.store import Document
 from core.text.personal import KIND_NAMES, Kind
 from core.text.redact import Action
 from core.vectors.follower import mirror_beats
+from pages.pickers import write_filter
 from pages.session import (
     ago,
     answered,
@@ -61,10 +62,13 @@ def show_pages(acting: Acting) -> None:
         st.caption(plain(f"Company: {company['company_name']}"))
     if not company["pages"]:
         st.info("There is no page yet: add the first one below.", icon=":material/info:")
-    number = 1
-    if len(company["pages"]) > PAGES_SHOWN:
-        number = st.pagination(-(-len(company["pages"]) // PAGES_SHOWN), key="pages-page")
-    for page in company["pages"][(number - 1) * PAGES_SHOWN : number * PAGES_SHOWN]:
+    found, number = company["pages"], 1
+    if len(found) > PAGES_SHOWN:
+        wanted = write_filter("Find a page", key="find_page", placeholder="Name or ID").casefold()
+        found = [p for p in found if wanted in f"{p['page_name']} {p['page_id']}".casefold()]
+    if len(found) > PAGES_SHOWN:
+        number = st.pagination(-(-len(found) // PAGES_SHOWN), key="pages-page")
+    for page in found[(number - 1) * PAGES_SHOWN : number * PAGES_SHOWN]:
         show_page(acting, page)
     if may_operate(acting):
         add_page(acting)
