@@ -78,7 +78,7 @@ def table(page: Page) -> None:
 
 
 def text(words: str) -> Show:
-    return lambda page: page.get_by_text(words).first.wait_for()
+    return lambda page: page.get_by_text(words).filter(visible=True).first.wait_for()
 
 
 def tested(page: Page) -> None:
