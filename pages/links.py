@@ -18,7 +18,7 @@ from pages.pickers import ALL, CHANNEL_NAMES, pick, pick_channel, pick_page, wri
 from pages.session import ago, ask, live, may_operate, plain, reading, say_later, signed_in, visible
 
 PER_PAGE = 20
-WIDTHS = [0.35, 3.2, 1.5, 1.4, 1.6, 1.9, 1.4]
+WIDTHS = [0.35, 2.9, 1.5, 1.4, 1.5, 1.9, 1.8]
 
 
 def toggle_key(row: str, channel: Channel, *, active: bool) -> str:
