@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -23,6 +23,7 @@ from core.links import Links
 from core.security.secrets import SecretBox
 from core.store import Database, Document
 from core.store.compact import compact
+from core.text.changes import record_name
 from core.text.erased import ERASED, ErasedValues, renumbered
 from core.vectors.contents import Contents, Entry
 from core.vectors.documents import VectorDocuments
@@ -107,7 +108,7 @@ class Erasures:
         self._set(erasure, {"state": "running"})
         company_id = erasure["company_id"]
         erased = ErasedValues([self._box.open(erasure["value"])])
-        done = dict(erasure.get("links") or {})
+        done: dict[str, dict[str, Any]] = dict(erasure.get("links") or {})
         waiting = False
         for link in self._links.of_company(company_id):
             if link.link.link_id in done:
@@ -125,27 +126,35 @@ class Erasures:
             self._set(erasure, {"links": done})
         if waiting:
             return
-        report = {
-            "links": [found for found in done.values() if found["records"] or found["kept"]],
-            **self._from_logs(company_id, erased),
+        # Written down before the names of the records go, which are the person's too.
+        report = erasure.get("counted") or {
+            "links": [
+                {name: value for name, value in found.items() if name != "names"}
+                for found in done.values()
+                if found["records"] or found["kept"]
+            ],
+            **self._from_logs(company_id, erased, done),
         }
+        self._set(erasure, {"counted": report, "links": dict.fromkeys(done, None)})
         compact(self._database, self._data_dir)
         self._rebuild_mirrors()
-        finished = {"state": "done", "report": report, "finished_at": time.time(), "links": {}}
-        self._set(erasure, finished)
+        self._set(erasure, {"state": "done", "report": report, "finished_at": time.time()})
         log.info("A person was erased", erasure=erasure["_id"])
 
     def _set(self, erasure: Document, fields: dict[str, Any]) -> None:
         self._erasures.update_one({"_id": erasure["_id"]}, {"$set": fields})
 
-    def _from_link(self, lease: Lease, erased: ErasedValues) -> dict[str, int]:
-        """Remove the person's records from all that is kept of a link; how many of what."""
+    def _from_link(self, lease: Lease, erased: ErasedValues) -> dict[str, Any]:
+        """Remove the person's records from all that is kept of a link.
+
+        How many of what, and what the records were called.
+        """
         link_id, live = lease.link_id, int(lease.state["live_generation"])
-        kept = 0
+        kept: list[str] = []
         for generation in [int(one["generation"]) for one in self._contents.kept(link_id, live)]:
             if generation != live:
                 kept += self._rewrite(link_id, generation, erased)
-        removed = {"records": 0, "chunks": 0, "kept": kept}
+        removed: dict[str, Any] = {"records": 0, "chunks": 0, "kept": len(kept)}
         entries = list(self._contents.read(link_id, live, with_raw=True)) if live else []
         staying, going = _parted(entries, erased)
         if going:
@@ -154,10 +163,11 @@ class Erasures:
             }
             self._publish_without(lease, staying, sorted(gone))
             removed |= {"records": len(going), "chunks": len(gone)}
+            kept += [record_name(entry.record) for entry in going]
         else:
             due_at = float(lease.state["due_before"])
             self._leases.finish(lease, due_at)
-        return removed
+        return removed | {"names": sorted(set(kept))}
 
     def _publish_without(self, lease: Lease, staying: list[Entry], gone: list[str]) -> None:
         """Write and publish the next generation, as a sync does, of what is there already."""
@@ -201,12 +211,12 @@ class Erasures:
             self._leases.note(lease, {"unclean": False})
         self._leases.finish(lease, float(lease.state["due_before"]))
 
-    def _rewrite(self, link_id: str, generation: int, erased: ErasedValues) -> int:
-        """Take the person out of a kept generation, which nobody searches; how many records."""
+    def _rewrite(self, link_id: str, generation: int, erased: ErasedValues) -> list[str]:
+        """Take the person out of a kept generation, which nobody searches; the erased names."""
         entries = list(self._contents.read(link_id, generation, with_raw=True))
         staying, going = _parted(entries, erased)
         if not going:
-            return 0
+            return []
         records, _ = renumbered([entry.record for entry in staying])
         fresh = [
             Entry(record, entry.chunks, entry.updated_at)
@@ -215,25 +225,48 @@ class Erasures:
         self._contents.drop_parts(link_id, generation)
         for number, start in enumerate(range(0, len(fresh), PART)):
             self._contents.write(link_id, generation, number, fresh[start : start + PART])
-        return len(going)
+        return [record_name(entry.record) for entry in going]
 
-    def _from_logs(self, company_id: str, erased: ErasedValues) -> dict[str, int]:
-        """Mask the value in runs, kept changes, trials and saved questions; how many of each."""
+    def _from_logs(
+        self, company_id: str, erased: ErasedValues, links: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, int]:
+        """Take the person out of runs, kept changes, trials and saved questions; how many of each.
+
+        A kept change may tell the person's name without the value, and so may an answer that came
+        from one of the records: both go by what the record was called, and by its link.
+        """
+
+        def without_records(change: Document) -> Document:
+            names = tuple(links[change["link_id"]]["names"])
+            lines = [line for line in change["changes"] if not _is_about(line, names)]
+            return {**change, "changes": lines}
+
+        def unanswered(question: Document) -> Document:
+            hits = (question["last"] or {}).get("hits", ())
+            if not any(links.get(hit["link_id"], {}).get("names") for hit in hits):
+                return question
+            return {**question, "last": None, "changes": []}
+
         counts = {}
-        for name, collection, query in (
-            ("runs", "sync_runs", {"company_id": company_id}),
-            ("changes", "run_changes", {}),
-            ("questions", "saved_questions", {"company_id": company_id}),
+        for name, collection, query, clear in (
+            ("runs", "sync_runs", {"company_id": company_id}, lambda run: run),
+            ("changes", "run_changes", {"link_id": {"$in": list(links)}}, without_records),
+            ("questions", "saved_questions", {"company_id": company_id}, unanswered),
         ):
             counts[name] = 0
             documents = self._database[collection]
             for document in list(documents.find(query)):
-                masked = _masked(document, erased)
-                if masked != document:
-                    documents.replace_one({"_id": document["_id"]}, masked)
+                cleared = _masked(clear(document), erased)
+                if cleared != document:
+                    documents.replace_one({"_id": document["_id"]}, cleared)
                     counts[name] += 1
         self._database["link_trials"].delete_many({"company_id": company_id})
         return counts
+
+
+def _is_about(line: str, names: tuple[str, ...]) -> bool:
+    """Whether a kept change is one of a record that is called so."""
+    return any(line.startswith(name) and line[len(name) : len(name) + 1] in ":.[" for name in names)
 
 
 def _parted(entries: list[Entry], erased: ErasedValues) -> tuple[list[Entry], list[Entry]]:
