@@ -23,7 +23,7 @@ from core.errors import DeskError
 from core.models import PageLink
 from core.security.network import AddressGuard
 from core.settings import Settings
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 SEND_SECONDS = 15.0
 FIRST_WAIT = 5.0
@@ -91,7 +91,7 @@ class Alerts:
             "attempts": 0,
         }
         try:
-            self._alerts.insert_one(alert)
+            insert(self._alerts, alert)
         except DuplicateKeyError:
             return  # noted by a scheduler that died right after
 

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.errors import Conflict, NotFound
 from core.security.accounts import DEFAULT_COMPANY
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 T = TypeVar("T")
 
@@ -54,6 +54,10 @@ class Companies:
             return _new_company(company_id)
         self._seen[company_id] = (stamp, time.monotonic(), document)
         return document
+
+    def stamps(self) -> dict[str, int]:
+        """A number for each company that has changed; it moves with each change."""
+        return {stamp["_id"]: int(stamp["number"]) for stamp in self._stamps.find({})}
 
     def all(self) -> list[Document]:
         """Every company's document."""
@@ -134,7 +138,7 @@ class Companies:
     def _insert(self, company_id: str, company: Document) -> bool:
         self._move_stamp(company_id)
         try:
-            self._companies.insert_one(company)
+            insert(self._companies, company)
         except DuplicateKeyError:
             return False
         finally:

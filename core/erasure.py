@@ -21,7 +21,7 @@ from core.errors import InvalidRequest, LeaseLost, NotFound
 from core.leases import Lease, Leases
 from core.links import Links
 from core.security.secrets import SecretBox
-from core.store import Database, Document
+from core.store import Database, Document, insert
 from core.store.compact import compact
 from core.text.changes import record_name
 from core.text.erased import ERASED, ErasedValues, renumbered
@@ -68,7 +68,8 @@ class Erasures:
                 "number, a customer's id.",
             )
         erasure_id = "erasure-" + secrets.token_hex(8)
-        self._erasures.insert_one(
+        insert(
+            self._erasures,
             {
                 "_id": erasure_id,
                 "company_id": company_id,
@@ -77,7 +78,7 @@ class Erasures:
                 "at": time.time(),
                 "state": "queued",
                 "report": None,
-            }
+            },
         )
         return erasure_id
 

@@ -17,7 +17,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.errors import LeaseLost
 from core.models import PageLink
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 LEASE_SECONDS = 20.0
 # Clocks of machines may differ by this much; a time that is further ahead was set by a wrong one.
@@ -42,6 +42,7 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._states = database["link_states"]
         self._removals = database["link_removals"]
+        self._stamps = database["published_stamps"]
 
     def follow(self, link: PageLink) -> bool:
         """Bring the link's state in line with the link; whether it was active before.
@@ -53,7 +54,7 @@ class Leases:
         state = self._states.find_one({"_id": link_id})
         if state is None:
             try:
-                self._states.insert_one(_new_state(link, channels))
+                insert(self._states, _new_state(link, channels))
             except DuplicateKeyError:
                 return self.follow(link)
             return False
@@ -204,6 +205,15 @@ class Leases:
         )
         if not result.matched_count:
             raise _lost()
+        self._stamps.update_one({"_id": "all"}, {"$inc": {"number": 1}}, upsert=True)
+
+    def publications(self) -> int:
+        """A number that grows soon after a link's live generation has moved.
+
+        A process that is killed in between leaves it behind: look at the states themselves, too.
+        """
+        stamp = self._stamps.find_one({"_id": "all"})
+        return int(stamp["number"]) if stamp else 0
 
     def note(self, lease: Lease, fields: Mapping[str, Any]) -> None:
         """Write facts about the last sync. Raises LeaseLost."""

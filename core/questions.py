@@ -16,7 +16,7 @@ from core.bot.reply import Replier
 from core.errors import InvalidRequest, NotFound
 from core.links import Links
 from core.models import Channel
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 MAX_QUESTIONS = 200
 """Of each page and channel."""
@@ -49,7 +49,8 @@ class Questions:
                 action="Delete one first.",
             )
         question_id = "question-" + secrets.token_hex(8)
-        self._questions.insert_one(
+        insert(
+            self._questions,
             {
                 "_id": question_id,
                 "company_id": company_id,
@@ -60,7 +61,7 @@ class Questions:
                 "created_at": time.time(),
                 "last": None,
                 "changes": [],
-            }
+            },
         )
         return question_id
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import Conflict, DeskError, Held, NotFound
 from core.models import ENDED, PageLink, RunState, Trigger
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 # A run keeps its newest lines; a run says little, so this is only a bound.
 MAX_LINES = 500
@@ -33,7 +33,8 @@ class Runs:
     def queue(self, link: PageLink, trigger: Trigger, *, run_id: str | None = None) -> str:
         """Write a run down that is to be made; its id."""
         run_id = run_id or "run-" + secrets.token_hex(8)
-        self._runs.insert_one(
+        insert(
+            self._runs,
             {
                 "_id": run_id,
                 "company_id": link.company_id,
@@ -58,7 +59,7 @@ class Runs:
                 "retry_at": None,
                 "cancel_requested": False,
                 "lines": [],
-            }
+            },
         )
         return run_id
 

@@ -26,7 +26,7 @@ from core.policies import Policies
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.settings import Settings
-from core.store import Database, Document
+from core.store import Database, Document, insert
 from core.sync import SHRINK_THRESHOLD
 from core.text.changes import describe_changes
 from core.text.chunk import chunk_records
@@ -88,7 +88,8 @@ class Trials:
         stored = self._links.get(company_id, link_id).link if link_id else None
         draft = self._links.draft(new, stored)
         trial_id = "trial-" + secrets.token_hex(8)
-        self._trials.insert_one(
+        insert(
+            self._trials,
             {
                 "_id": trial_id,
                 "company_id": company_id,
@@ -101,7 +102,7 @@ class Trials:
                 "at": time.time(),
                 "result": None,
                 "error": None,
-            }
+            },
         )
         return trial_id
 

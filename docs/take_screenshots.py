@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Client, Product, free_port
@@ -65,6 +65,8 @@ def take_all(address: str, api: Client) -> None:
                     page.get_by_role("heading", level=1).wait_for()
                     show(page)
                     page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+                    # Parts whose code comes late are drawn as placeholders until then.
+                    expect(page.get_by_test_id("stSkeleton").filter(visible=True)).to_have_count(0)
                     page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png")
                 context.close()
         browser.close()
@@ -75,6 +77,17 @@ Show = Callable[[Page], None]
 
 def table(page: Page) -> None:
     page.get_by_test_id("stDataFrame").first.wait_for()
+
+
+def charts(page: Page) -> None:
+    text("Search mirrors")(page)
+    page.get_by_test_id("stMetric").last.wait_for()
+    page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stMetric] canvas").first.wait_for()
+
+
+def switches(page: Page) -> None:
+    text("Loyalty programme")(page)
+    page.get_by_role("switch").last.wait_for(state="attached")
 
 
 def text(words: str) -> Show:
@@ -93,8 +106,8 @@ def screens(api: Client) -> dict[str, tuple[str, Show]]:
     customers = by_name["Shop customers"]
     run = api.runs(by_name["Loyalty programme"])[-1]["run_id"]
     return {
-        "overview": ("/", text("Needs a look")),
-        "links": ("/links", text("Loyalty programme")),
+        "overview": ("/", charts),
+        "links": ("/links", switches),
         "link-form": (f"/link_form?edit={customers}", tested),
         "sync-logs": ("/logs", table),
         "sync-log-run": (f"/logs?run={run}", text("Who can fix it")),

@@ -35,7 +35,7 @@ from pages.session import (
     visible,
 )
 
-PAGES_SHOWN = 12
+PAGES_SHOWN = 8
 ACTIONS = {
     Action.KEEP: "Keep",
     Action.MASK: "Mask",

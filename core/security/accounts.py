@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.errors import Conflict, InvalidRequest, NotAllowed, NotFound, NotSignedIn
 from core.security.throttle import LoginThrottle
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 DEFAULT_COMPANY = "company-001"
 TOKEN_PREFIX = "crm_"  # noqa: S105  (how a service token starts)
@@ -244,8 +244,9 @@ class Accounts:
         self._accounts.update_one({"_id": username}, {"$set": {"last_sign_in_at": now}})
         token = secrets.token_urlsafe(32)
         expires = now + self._session_seconds
-        self._sessions.insert_one(
-            {"_id": _token_hash(token), "username": user.username, "expires_at": expires}
+        insert(
+            self._sessions,
+            {"_id": _token_hash(token), "username": user.username, "expires_at": expires},
         )
         return Session(token, datetime.fromtimestamp(expires, UTC), user)
 
@@ -291,7 +292,8 @@ class Accounts:
             raise Conflict(f"There is a token {name} already.", action="Choose another name.")
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = time.time()
-        self._tokens.insert_one(
+        insert(
+            self._tokens,
             {
                 "_id": _token_hash(token),
                 "company_id": company_id,
@@ -301,7 +303,7 @@ class Accounts:
                 "created_at": now,
                 "expires_at": now + days * 86400,
                 "last_used_at": None,
-            }
+            },
         )
         return token
 
@@ -334,14 +336,15 @@ class Accounts:
         return User(f"token:{found['name']}", None, found["company_id"], frozenset(scopes))
 
     def _insert(self, company_id: str, username: str, password: str | None, role: Role) -> None:
-        self._accounts.insert_one(
+        insert(
+            self._accounts,
             {
                 "_id": username,
                 "password_hash": self._hasher.hash(password) if password else None,
                 "role": role.value,
                 "company_id": company_id,
                 "created_at": datetime.now(UTC),
-            }
+            },
         )
 
     def _account(self, company_id: str, username: str) -> Document:

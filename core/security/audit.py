@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.security.accounts import User
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 
 class AuditLog:
@@ -31,7 +31,8 @@ class AuditLog:
         after: Mapping[str, Any] | None = None,
     ) -> None:
         """Add an entry. ``action`` is like ``link.add``; ``subject`` is the id of what changed."""
-        self._log.insert_one(
+        insert(
+            self._log,
             {
                 "_id": "audit-" + secrets.token_hex(8),
                 "company_id": user.company_id,
@@ -43,7 +44,7 @@ class AuditLog:
                 "subject": subject,
                 "before": _changed(before, after),
                 "after": _changed(after, before),
-            }
+            },
         )
 
     def find(

@@ -7,7 +7,7 @@ import secrets
 from pymongo.errors import DuplicateKeyError
 
 from core.security.secrets import SecretBox
-from core.store import Database
+from core.store import Database, insert
 
 _HASH_KEY = "hash key"
 
@@ -22,7 +22,7 @@ def hash_key(database: Database, box: SecretBox) -> bytes:
     if found is None:
         value = box.seal(secrets.token_hex(32))
         try:
-            documents.insert_one({"_id": _HASH_KEY, "value": value})
+            insert(documents, {"_id": _HASH_KEY, "value": value})
         except DuplicateKeyError:
             return hash_key(database, box)
         return bytes.fromhex(box.open(value))

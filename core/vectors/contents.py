@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.models import Chunk, Record
-from core.store import Database, Document
+from core.store import Database, Document, insert
 
 PART = 500
 KEEP_NEWEST = 5
@@ -51,7 +51,8 @@ class Contents:
 
     def write(self, link_id: str, generation: int, number: int, entries: list[Entry]) -> None:
         """Store part ``number`` of a generation; nobody reads it before it is published."""
-        self._parts.insert_one(
+        insert(
+            self._parts,
             {
                 "link_id": link_id,
                 "generation": generation,
@@ -60,7 +61,7 @@ class Contents:
                 "documents": sum(len(entry.chunks) for entry in entries),
                 "entries": _pack(entries),
                 "raws": _squeeze([entry.record.raw for entry in entries]),
-            }
+            },
         )
 
     def read(self, link_id: str, generation: int, *, with_raw: bool = False) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ the background at start.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,16 @@ class Embedder:
 
     def warm_up(self) -> None:
         """Load the model in the background."""
-        threading.Thread(target=self._load, name="load-model", daemon=True).start()
+
+        def load() -> None:
+            self._load()
+            # The libraries leave half a million objects behind. Streamlit collects garbage after
+            # every run of a page, and would look at each of them again, the process standing still
+            # for 0.4 s: these stay for good, so the collector need not know them.
+            gc.collect()
+            gc.freeze()
+
+        threading.Thread(target=load, name="load-model", daemon=True).start()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of ``texts``, one row each, of length 1."""

@@ -21,10 +21,13 @@ from core.companies import Companies
 from core.leases import Leases
 from core.links import Links
 from core.models import PageLink
-from core.store import Collection, Database, Document
+from core.store import Collection, Database, Document, insert
 from core.vectors.mirror import Mirror
 
 FOLLOW_SECONDS = 1.0
+# Every link's state is looked at when a stamp has moved, and at least this often: a process that
+# died between a change and its stamp, or another program, may have left no trace.
+LOOK_SECONDS = 15.0
 BEAT_SECONDS = 2.0
 # A process that has not been heard of for this long is taken for dead.
 SILENT_SECONDS = 15.0
@@ -57,6 +60,8 @@ class MirrorFollower:
         self._leases = leases
         self._mirror = mirror
         self._followed: list[tuple[object, ...]] | None = None
+        self._stamps: object = None
+        self._looked_at = 0.0
         self._behind_since: float | None = None
         self._beat_at = 0.0
 
@@ -96,7 +101,7 @@ class MirrorFollower:
             finally:
                 self._mirror.close()
         order_id = secrets.token_hex(8)
-        self._orders.insert_one({"_id": order_id, "action": action, "at": time.time()})
+        insert(self._orders, {"_id": order_id, "action": action, "at": time.time()})
         pause = threading.Event()
         ends = time.monotonic() + ORDER_SECONDS
         reports: dict[str, Report] = {}
@@ -111,6 +116,13 @@ class MirrorFollower:
         return list(reports.values())
 
     def _follow(self) -> None:
+        stamps = (self._companies.stamps(), self._leases.publications())
+        if stamps == self._stamps and time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._look()
+        self._stamps, self._looked_at = stamps, time.monotonic()
+
+    def _look(self) -> None:
         links = self._all_links()
         states: dict[str, Document] = {}
         for company_id in {link.company_id for link in links}:
@@ -133,13 +145,14 @@ class MirrorFollower:
             report_id = f"{order['_id']}.{self.name}"
             if self._reports.find_one({"_id": report_id}, {"_id": 1}) is None:
                 report = self.carry_out(order["action"])
-                self._reports.insert_one(
+                insert(
+                    self._reports,
                     {
                         "_id": report_id,
                         "order": order["_id"],
                         "mirror": self.name,
                         "differences": report.differences,
-                    }
+                    },
                 )
 
     def _beat(self) -> None:

@@ -19,7 +19,7 @@ from bson.binary import Binary, BinaryVectorDtype
 from pymongo.errors import DuplicateKeyError
 
 from core.settings import Settings
-from core.store import Collection, Database, open_store
+from core.store import Collection, Database, insert, open_store
 from core.store.open import ensure_indexes
 from core.vectors.documents import vector_of
 
@@ -69,7 +69,7 @@ def test_types_survive_exactly(things: Collection) -> None:
         "vector": Binary.from_vector(vector.tolist(), BinaryVectorDtype.FLOAT32),
         "nested": {"with.dot": [1, {"b": [None, True]}]},
     }
-    things.insert_one(document)
+    insert(things, document)
     found = things.find_one({"_id": "a"})
     assert found is not None
     assert np.array_equal(vector_of(found.pop("vector")), vector)
@@ -82,9 +82,9 @@ def test_types_survive_exactly(things: Collection) -> None:
 
 
 def test_an_id_is_taken_once(things: Collection) -> None:
-    things.insert_one({"_id": 1})
+    insert(things, {"_id": 1})
     with pytest.raises(DuplicateKeyError):
-        things.insert_one({"_id": 1})
+        insert(things, {"_id": 1})
     assert things.count_documents({}) == 1
 
 
@@ -112,8 +112,8 @@ def test_filters_select(things: Collection) -> None:
 
 
 def test_elements_of_arrays_match(things: Collection) -> None:
-    things.insert_one({"_id": 1, "channels": ["facebook"], "pages": [{"id": "p", "on": True}]})
-    things.insert_one({"_id": 2, "channels": [], "pages": [{"id": "q", "on": True}]})
+    insert(things, {"_id": 1, "channels": ["facebook"], "pages": [{"id": "p", "on": True}]})
+    insert(things, {"_id": 2, "channels": [], "pages": [{"id": "q", "on": True}]})
     assert ids(things.find({"channels": "facebook"})) == [1]
     assert ids(things.find({"channels": []})) == [2]
     query = {"pages": {"$elemMatch": {"id": "q", "on": True}}}
@@ -130,7 +130,7 @@ def test_order_limit_skip_and_projection(things: Collection) -> None:
 
 
 def test_updates_change_what_they_name_and_nothing_else(things: Collection) -> None:
-    things.insert_one({"_id": 1, "n": 1, "gone": "x", "keep": "y", "in": {"a": 1}})
+    insert(things, {"_id": 1, "n": 1, "gone": "x", "keep": "y", "in": {"a": 1}})
     result = things.update_one(
         {"_id": 1},
         {"$set": {"in.b": 2}, "$inc": {"n": 5}, "$unset": {"gone": ""}, "$push": {"list": "a"}},
@@ -157,15 +157,15 @@ def test_counters_grow_from_nothing(things: Collection) -> None:
 
 
 def test_a_nested_field_is_compared_and_nothing_when_it_is_not_there(things: Collection) -> None:
-    things.insert_one({"_id": 1, "last_error": {"kind": "shrink"}})
-    things.insert_one({"_id": 2, "last_error": None})
+    insert(things, {"_id": 1, "last_error": {"kind": "shrink"}})
+    insert(things, {"_id": 2, "last_error": None})
     query = {"last_error.kind": "shrink"}
     assert things.update_many(query, {"$set": {"last_error": None}}).matched_count == 1
     assert things.count_documents({"last_error": None}) == 2
 
 
 def test_a_push_keeps_the_newest(things: Collection) -> None:
-    things.insert_one({"_id": 1, "lines": []})
+    insert(things, {"_id": 1, "lines": []})
     for number in range(6):
         push = {"lines": {"$each": [{"n": number}], "$slice": -3}}
         things.update_one({"_id": 1}, {"$push": push})
@@ -181,14 +181,14 @@ def test_update_many_and_delete_many_count(things: Collection) -> None:
 
 
 def test_a_replacement_only_meets_the_revision_that_was_read(things: Collection) -> None:
-    things.insert_one({"_id": 1, "rev": 1, "a": 1})
+    insert(things, {"_id": 1, "rev": 1, "a": 1})
     assert things.replace_one({"_id": 1, "rev": 1}, {"_id": 1, "rev": 2}).matched_count == 1
     assert things.replace_one({"_id": 1, "rev": 1}, {"_id": 1, "rev": 9}).matched_count == 0
     assert things.find_one({"_id": 1}) == {"_id": 1, "rev": 2}
 
 
 def test_find_one_and_update_claims_once(things: Collection) -> None:
-    things.insert_one({"_id": 1, "until": 0.0, "fence": 4})
+    insert(things, {"_id": 1, "until": 0.0, "fence": 4})
     claim = {"$set": {"until": 10.0}, "$inc": {"fence": 1}}
     query = {"_id": 1, "until": {"$lte": 5.0}}
     found = things.find_one_and_update(query, claim, return_document=True)
