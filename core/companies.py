@@ -1,6 +1,6 @@
 """Companies and their pages (collection ``companies``, one document per company).
 
-A company document changes by read, edit, and a replace that only matches the revision that was
+A company document changes by read, edit, and an update that only matches the revision that was
 read: of two people changing at once, the second one's change is made on top of the first's.
 """
 
@@ -149,7 +149,8 @@ class Companies:
         found = {"_id": company["_id"], "rev": revision}
         self._move_stamp(company_id)
         try:
-            return self._companies.replace_one(found, company).matched_count == 1
+            fields = {name: value for name, value in company.items() if name != "_id"}
+            return self._companies.update_one(found, {"$set": fields}).matched_count == 1
         finally:
             self._move_stamp(company_id)
 

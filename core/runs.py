@@ -191,10 +191,11 @@ class Runs:
 
     def keep_changes(self, run_id: str, link_id: str, changes: Sequence[str]) -> None:
         """Keep what a run changed, path by path; of each link's runs the last few are kept."""
-        self._changes.replace_one(
-            {"_id": run_id},
+        # Not replaced: the embedded engine reads the whole collection for that.
+        self._changes.delete_many({"_id": run_id})
+        insert(
+            self._changes,
             {"_id": run_id, "link_id": link_id, "at": time.time(), "changes": list(changes)},
-            upsert=True,
         )
         kept = self._changes.find({"link_id": link_id}, {"_id": 1}).sort("at", -1)
         for old in list(kept)[KEEP_CHANGES:]:

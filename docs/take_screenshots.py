@@ -82,7 +82,9 @@ def table(page: Page) -> None:
 def charts(page: Page) -> None:
     text("Search mirrors")(page)
     page.get_by_test_id("stMetric").last.wait_for()
-    page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stMetric] canvas").first.wait_for()
+    page.locator(
+        "[data-testid=stVegaLiteChart] canvas, [data-testid=stMetric] canvas"
+    ).first.wait_for()
 
 
 def switches(page: Page) -> None:

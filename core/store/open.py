@@ -66,10 +66,14 @@ def _embedded(settings: Settings) -> Database:
     import portalocker.utils
     import tinymongo
 
+    from core.store.engine import NarrowingEngine
+
     # The engine's write lock is asked for again and again while another process holds it, which is
     # for milliseconds; at the library's quarter of a second each write beside a sync took that.
     portalocker.utils.DEFAULT_CHECK_INTERVAL = LOCK_POLL_SECONDS
     folder = settings.data_dir / "store"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = tinymongo.MongoClient(tinymongo_folder=str(folder), backend="sqlite", tz_aware=True)
-    return cast(Database, client[settings.mongodb_database])
+    database = client[settings.mongodb_database]
+    database.engine = NarrowingEngine(database.engine.path, database=settings.mongodb_database)
+    return cast(Database, database)

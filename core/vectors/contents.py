@@ -111,11 +111,9 @@ class Contents:
     def announce(self, link_id: str, generation: int, facts: Mapping[str, Any]) -> None:
         """List a generation among the kept syncs, with facts about it; see ``kept``."""
         about = {"link_id": link_id, "generation": generation, "at": time.time(), **facts}
-        self._kept.replace_one(
-            {"_id": f"{link_id}@{generation}"},
-            {"_id": f"{link_id}@{generation}", **about},
-            upsert=True,
-        )
+        # Not replaced: the embedded engine reads the whole collection for that.
+        self._kept.delete_many({"_id": f"{link_id}@{generation}"})
+        insert(self._kept, {"_id": f"{link_id}@{generation}", **about})
 
     def kept(self, link_id: str, live: int) -> list[Document]:
         """The kept syncs up to the live one, newest first: generation, at, and their facts."""

@@ -1,0 +1,69 @@
+"""The embedded engine, with the indexes used for every update.
+
+tinymongo's SQLite engine finds what an update changes by its id or an indexed field only when the
+filter names nothing else. A filter such as ``{"_id": …, "fence": …}``, of which a lease is made,
+reads and decodes the whole collection, while every other writer waits (measured: 0.5 s with 10,000
+runs, 0.9 s with 20,000 vector documents). Here the part of the filter that an index answers picks
+the candidates; the engine then checks the whole filter on each, as it does anyway, within the same
+transaction.
+
+This overrides methods that the library does not promise to keep: should they go, updates are slow
+again, but still right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tinymongo.table_backends import SQLiteTableBackend
+
+
+class NarrowingEngine(SQLiteTableBackend):  # type: ignore[misc]
+    """tinymongo's engine for one SQLite file; any number of threads and processes share it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._update = threading.local()
+
+    def _update_many_transaction(
+        self, collection: str, filter_doc: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        self._update.narrow = self._narrow(collection, filter_doc)
+        try:
+            return super()._update_many_transaction(collection, filter_doc, *args, **kwargs)
+        finally:
+            self._update.narrow = None
+
+    def _update_candidate_rows_on_connection(
+        self,
+        conn: Any,
+        collection: str,
+        filter_doc: Mapping[str, Any],
+        query_index_spec: Any = None,
+    ) -> Any:
+        narrow = getattr(self._update, "narrow", None)
+        if narrow is not None:
+            filter_doc, query_index_spec = narrow
+        return super()._update_candidate_rows_on_connection(
+            conn, collection, filter_doc, query_index_spec=query_index_spec
+        )
+
+    def _narrow(
+        self, collection: str, filter_doc: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], Any] | None:
+        """The part of the filter that finds the candidates, and its index if it is not the id."""
+        if len(filter_doc) < 2:
+            return None
+        if isinstance(filter_doc.get("_id"), str):
+            return {"_id": filter_doc["_id"]}, None
+        for spec in self.get_index_specs(collection):
+            value = filter_doc.get(spec.field)
+            if isinstance(value, str) and spec.partial_filter is None:
+                # Before the transaction of the update: it commits when it makes an index.
+                with contextlib.closing(self._connect()) as connection:
+                    self._ensure_type_index_on_connection(connection, collection, spec)
+                return {spec.field: value}, spec
+        return None
