@@ -224,3 +224,36 @@ def test_an_index_changes_no_answer(things: Collection) -> None:
     things.create_index("n")
     things.insert_many([{"_id": n, "n": n % 2} for n in range(4)])
     assert sorted(ids(things.find({"n": 1}))) == [1, 3]
+
+
+def test_an_update_of_several_conditions_changes_what_meets_all_of_them(
+    things: Collection,
+) -> None:
+    things.create_index("link_id")
+    things.insert_many(
+        [
+            {"_id": "a", "link_id": "one", "valid_to": 2},
+            {"_id": "b", "link_id": "one", "valid_to": 3},
+            {"_id": "c", "link_id": "two", "valid_to": 2},
+        ]
+    )
+    found = {"link_id": "one", "valid_to": 2}
+    assert things.update_many(found, {"$set": {"gone": True}}).matched_count == 1
+    assert things.update_many({"link_id": "one", "_id": {"$in": ["b", "c"]}}, {"$set": {"b": 1}})
+    assert ids(things.find({"gone": True})) == ["a"]
+    assert ids(things.find({"b": 1})) == ["b"]
+    assert things.update_one({"_id": "c", "valid_to": 3}, {"$set": {"x": 1}}).matched_count == 0
+    assert things.update_one({"_id": "c", "valid_to": 2}, {"$set": {"x": 1}}).matched_count == 1
+    assert ids(things.find({"x": 1})) == ["c"]
+    assert (
+        things.update_one({"link_id": "none", "valid_to": 2}, {"$set": {"x": 2}}).matched_count == 0
+    )
+
+
+def test_a_second_document_of_the_same_id_is_told_apart_from_other_failures(
+    things: Collection,
+) -> None:
+    insert(things, {"_id": "a", "n": 1})
+    with pytest.raises(DuplicateKeyError):
+        insert(things, {"_id": "a", "n": 2})
+    assert things.find_one({"_id": "a"}) == {"_id": "a", "n": 1}
