@@ -133,7 +133,7 @@ def measure(page: Page, big: str) -> list[tuple[str, float, str]]:
     def see(path: str, words: str) -> Callable[[], None]:
         def act() -> None:
             page.goto(path, wait_until="commit")
-            page.get_by_text(words).first.wait_for()
+            page.get_by_text(words).filter(visible=True).first.wait_for()
 
         return act
 
