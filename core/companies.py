@@ -149,6 +149,8 @@ class Companies:
         found = {"_id": company["_id"], "rev": revision}
         self._move_stamp(company_id)
         try:
+            # Set, not replaced: the embedded engine reads the whole collection for a replacement.
+            # No change takes a field of the company itself away.
             fields = {name: value for name, value in company.items() if name != "_id"}
             return self._companies.update_one(found, {"$set": fields}).matched_count == 1
         finally:

@@ -131,6 +131,7 @@ def try_link(acting: ActingParam, body: LinkTest) -> dict[str, Any]:
         trial = desk.trials.get(acting.user.company_id, trial_id)
         if trial["state"] in ("done", "failed") or time.monotonic() > until:
             return trial_view(trial)
+        # Another process carries it out, and the store tells nobody of changes.
         time.sleep(0.1)
 
 
