@@ -17,7 +17,7 @@ from pages.looks import LOOKS, show_moment, show_status
 from pages.pickers import ALL, CHANNEL_NAMES, pick, pick_channel, pick_page, write_filter
 from pages.session import ago, ask, live, may_operate, plain, reading, say_later, signed_in, visible
 
-PER_PAGE = 15
+PER_PAGE = 12
 WIDTHS = [0.35, 2.9, 1.5, 1.4, 1.5, 1.9, 1.8]
 
 
