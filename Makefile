@@ -14,7 +14,7 @@ run: .venv/.installed
 demo: .venv/.installed
 	@exec $(BIN)/python -m core demo
 
-test: lint chromium
+test: lint chromium databases
 	$(BIN)/python -m pytest
 
 lint: .venv/.installed-dev
@@ -42,6 +42,15 @@ chromium:
 	  echo "Installing Chromium for the browser tests (Debian's package)…"; \
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+
+# Real servers for the tests of database links (Debian's packages)
+.PHONY: databases
+databases:
+	@[ -d /usr/lib/postgresql ] && [ -x /usr/sbin/mariadbd ] || { \
+	  echo "Installing PostgreSQL and MariaDB for the tests (Debian's packages)…"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	    --no-install-recommends postgresql mariadb-server; }
 
 # Debian's python3 comes without the parts that make a virtual environment.
 .venv/bin/python:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.bot.reply import Reply
 from core.configuration import Step
+from core.connectors.api import consent
 from core.errors import InvalidRequest
 from core.links import NewLink, link_facts
-from core.models import Channel, PageLink
+from core.models import Channel, PageLink, Trigger
 from core.security.accounts import Permission, Role, User
 from core.store import Document
 from core.vectors.retrieve import Hit
@@ -118,6 +119,52 @@ class Acting:
         return self._desk.trials.request(
             self.user.company_id, page_id, channels, new, link_id, self.user.username
         )
+
+    def begin_consent(self, link_id: str, redirect_uri: str) -> str:
+        """The CRM's page on which a person grants the link access; see connectors.api.consent."""
+        self.user.require(Permission.OPERATE)
+        link = self._desk.links.get(self.user.company_id, link_id)
+        with self._desk.fetching() as context:
+            return consent.begin(link.link, self.user.username, redirect_uri, context)
+
+    def finish_consent(self, state: str, code: str, redirect_uri: str) -> str:
+        """Get the tokens that a consent is good for, and sync with them; the link's id.
+
+        Raises AuthorizationRefused, NotFound, FetchError.
+        """
+        self.user.require(Permission.OPERATE)
+        with self._desk.fetching() as context:
+            link_id, verifier = consent.link_of_state(state, self.user.username, context)
+            link = self._desk.links.get(self.user.company_id, link_id)
+            consent.finish(link.link, code, verifier, redirect_uri, context)
+        self._note("link.connect", link_id)
+        if link.is_active:
+            self._desk.links.request_sync(link, Trigger.EDITED)
+        return link_id
+
+    def upload(self, name: str, content: bytes) -> Document:
+        """Keep a file for a link of type ``file``; see Uploads.add."""
+        self.user.require(Permission.OPERATE)
+        return self._desk.uploads.add(self.user.company_id, name, content)
+
+    def replace_upload(self, link_id: str, name: str, content: bytes) -> tuple[Document, PageLink]:
+        """Have a file link read this file from now on; it is synced at once.
+
+        Raises NotFound, and InvalidRequest when the link reads no upload.
+        """
+        self.user.require(Permission.OPERATE)
+        company_id = self.user.company_id
+        link = self._desk.links.get(company_id, link_id)
+        if not link.link.options.get("upload_id"):
+            raise InvalidRequest(
+                "link_id", f"{link.link.name} reads no uploaded file.", action="Edit the link."
+            )
+        upload = self._desk.uploads.add(company_id, name, content)
+        after = self._desk.links.set_option(
+            company_id, link_id, "upload_id", upload["_id"], username=self.user.username
+        )
+        self._note("link.upload", link_id, after={"name": name, "sha256": upload["sha256"]})
+        return upload, after
 
     # Syncs
 
@@ -331,6 +378,8 @@ class Acting:
         return self._desk.audit.find(self.user.company_id, **filters)
 
     def _unmasked(self, new: NewLink, trial_id: str | None) -> NewLink:
+        if upload_id := new.options.get("upload_id"):
+            self._desk.uploads.get(str(upload_id), self.user.company_id)
         if trial_id is None:
             return new
         trials = self._desk.trials

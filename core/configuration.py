@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from core.companies import Companies
 from core.errors import InvalidRequest, NotFound
-from core.link_schema import NewLinkBody
 from core.links import Links, NewLink, link_facts, unsaved
+from core.links.schema import NewLinkBody
 from core.models import Channel, PageLink
 from core.policies import Policies
 from core.security.secrets import MASK
@@ -45,6 +45,7 @@ _LINK_FIELDS = (
     "incremental",
     "format",
     "follow_redirects",
+    "options",
     "redaction",
 )
 
@@ -286,18 +287,18 @@ def _facts(new: NewLink, page_id: str, channels: Mapping[Channel, bool]) -> dict
 def _lacks(new: NewLink) -> list[str]:
     """The secrets that are masked, and so are not known."""
     lacking = ["the API key"] if new.api_key == MASK else []
-    return lacking + [
-        name
-        for values in (new.headers, new.fetch.params)
-        for name, value in values.items()
-        if value == MASK
-    ]
+    masked = (new.headers, new.fetch.params, new.options)
+    return lacking + [name for values in masked for name, v in values.items() if v == MASK]
 
 
 def _without_masks(new: NewLink) -> NewLink:
+    def rest(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value != MASK}
+
     return replace(
         new,
         api_key=None if new.api_key == MASK else new.api_key,
-        headers={n: v for n, v in new.headers.items() if v != MASK},
-        fetch=replace(new.fetch, params={n: v for n, v in new.fetch.params.items() if v != MASK}),
+        headers=rest(new.headers),
+        fetch=replace(new.fetch, params=rest(new.fetch.params)),
+        options=rest(new.options),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import cache
 
 from pymongo.errors import PyMongoError
@@ -10,7 +12,11 @@ from core.alerts import Alerts
 from core.bot.reply import Replier
 from core.companies import Companies
 from core.configuration import Configuration
+from core.connectors.file.uploads import Uploads
+from core.connectors.http import Watch
+from core.connectors.interface import Context
 from core.connectors.pauses import HostPauses
+from core.connectors.webhook.inbox import Inbox
 from core.counters import Counters
 from core.erasure import Erasures
 from core.errors import StoreAway
@@ -57,6 +63,8 @@ class Desk:
         self.links = Links(self.companies, self.leases, self.runs, self.box, self.guard)
         self.policies = Policies(self.database, self.companies, self.box)
         self.contents = Contents(self.database)
+        self.inbox = Inbox(self.database, self.box)
+        self.uploads = Uploads(self.database, self.box)
         self.documents = VectorDocuments(self.database)
         self.served = Served(self.leases, self.contents)
         self.pauses = HostPauses(self.database)
@@ -85,6 +93,8 @@ class Desk:
             self.leases,
             self.contents,
             self.documents,
+            self.inbox,
+            self.uploads,
             lambda: self.follower.order(REBUILD, on_wait=lambda _: None),
         )
         self.replier = Replier(self.retriever, self.embedder)
@@ -104,6 +114,23 @@ class Desk:
         )
         self.reader = TextReader(self.leases, self.contents, self.embedder)
 
+    @contextlib.contextmanager
+    def fetching(self, seconds: float = 20.0) -> Iterator[Context]:
+        """What a short exchange with a CRM needs, outside of a run."""
+        watch = Watch(seconds)
+        try:
+            yield Context(
+                settings=self.settings,
+                database=self.database,
+                box=self.box,
+                guard=self.guard,
+                pauses=self.pauses,
+                watch=watch,
+                say=lambda _: None,
+            )
+        finally:
+            watch.close()
+
     def ensure_admin(self) -> None:
         """Create the first administrator; a generated password is printed, this once."""
         password = self.settings.admin_password
@@ -117,6 +144,7 @@ class Desk:
         """A scheduler over this desk. ``on_step`` is called at each step of each run."""
         sync = Sync(
             self.settings,
+            self.database,
             self.box,
             self.guard,
             self.pauses,
@@ -144,6 +172,8 @@ class Desk:
             self.erasures,
             self.overviews,
             self.days,
+            self.inbox,
+            self.uploads,
             on_step,
         )
 

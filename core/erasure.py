@@ -17,6 +17,8 @@ from typing import Any
 
 import structlog
 
+from core.connectors.file.uploads import Uploads
+from core.connectors.webhook.inbox import Inbox
 from core.errors import InvalidRequest, LeaseLost, NotFound
 from core.leases import Lease, Leases
 from core.links import Links
@@ -46,6 +48,8 @@ class Erasures:
         leases: Leases,
         contents: Contents,
         documents: VectorDocuments,
+        inbox: Inbox,
+        uploads: Uploads,
         rebuild_mirrors: Callable[[], object],
     ) -> None:
         self._database = database
@@ -56,6 +60,8 @@ class Erasures:
         self._leases = leases
         self._contents = contents
         self._documents = documents
+        self._inbox = inbox
+        self._uploads = uploads
         self._rebuild_mirrors = rebuild_mirrors
 
     def request(self, company_id: str, value: str, username: str) -> str:
@@ -151,6 +157,7 @@ class Erasures:
         How many of what, and what the records were called.
         """
         link_id, live = lease.link_id, int(lease.state["live_generation"])
+        self._inbox.erase(link_id, erased.are_in)
         kept: list[str] = []
         for generation in [int(one["generation"]) for one in self._contents.kept(link_id, live)]:
             if generation != live:
@@ -262,6 +269,7 @@ class Erasures:
                     documents.replace_one({"_id": document["_id"]}, cleared)
                     counts[name] += 1
         self._database["link_trials"].delete_many({"company_id": company_id})
+        counts["uploads"] = self._uploads.erase(company_id, erased.are_in)
         return counts
 
 

@@ -16,6 +16,8 @@
     │   ├── FetchError              the CRM could not be asked or did not answer well
     │   │   ├── AddressRefused      permanent  the address is not one we may fetch
     │   │   ├── RequestRejected     permanent  the CRM answered 4xx
+    │   │   ├── AuthorizationRefused  permanent  no token is to be had (OAuth 2.0)
+    │   │   ├── QueryRefused        permanent  the query is refused, or answered with errors
     │   │   ├── RateLimited         retryable  429, or 503 with Retry-After
     │   │   ├── ServerFailed        retryable  5xx
     │   │   ├── ConnectionFailed    retryable  DNS, TLS, refused, broken off
@@ -155,6 +157,18 @@ class RequestRejected(FetchError):
         self.kind = {401: "unauthorized", 403: "forbidden", 404: "not_found"}.get(
             status, "rejected"
         )
+
+
+class AuthorizationRefused(FetchError):
+    """The CRM gives no token: the client or the grant is refused."""
+
+    kind = "oauth"
+
+
+class QueryRefused(FetchError):
+    """A database or a GraphQL API refuses the query, or answers it with errors."""
+
+    kind = "query"
 
 
 class RateLimited(FetchError):

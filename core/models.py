@@ -145,6 +145,7 @@ class Trigger(StrEnum):
     APPROVED = "approved"
     SWITCHED_ON = "switched_on"
     SCHEDULE = "schedule"
+    WEBHOOK = "webhook"
 
 
 class RunState(StrEnum):
@@ -182,6 +183,12 @@ class CrmLink:
     shrink_threshold: float | None = None
     """The least share of the served records that may come back without a person's word."""
     fetch: FetchOptions = FetchOptions()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What only links of this type have (see core.connectors); secret ones encrypted."""
+    transform: tuple[Mapping[str, Any], ...] = ()
+    """Steps that change the records, in order (see core.text.transform)."""
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    """What records must be like (see core.text.validate)."""
     redaction: tuple[Mapping[str, str], ...] = ()
     """Redaction rules (see core.text.redact), each ``{path, action}``."""
     created_at: datetime | None = None
@@ -206,6 +213,9 @@ class CrmLink:
             sync_interval_minutes=document.get("sync_interval_minutes"),
             shrink_threshold=document.get("shrink_threshold"),
             fetch=FetchOptions.from_document(document.get("fetch")),
+            options=document.get("options") or {},
+            transform=tuple(document.get("transform") or ()),
+            validation=document.get("validation") or {},
             redaction=tuple(document.get("redaction") or ()),
             created_at=document.get("created_at"),
             revision=int(document.get("revision") or 0),
@@ -225,6 +235,9 @@ class CrmLink:
             "sync_interval_minutes": self.sync_interval_minutes,
             "shrink_threshold": self.shrink_threshold,
             "fetch": self.fetch.to_lean_document(),
+            "options": dict(self.options),
+            "transform": [dict(step) for step in self.transform],
+            "validation": dict(self.validation),
             "redaction": [dict(rule) for rule in self.redaction],
             "edited_by": self.edited_by,
         }

@@ -20,8 +20,10 @@ import schedule
 import structlog
 
 from core.alerts import Alerts
+from core.connectors.file.uploads import Uploads
 from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
+from core.connectors.webhook.inbox import Inbox
 from core.erasure import Erasures
 from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
@@ -65,6 +67,8 @@ class Scheduler:
         erasures: Erasures,
         overviews: Overviews,
         days: Days,
+        inbox: Inbox,
+        uploads: Uploads,
         on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -84,6 +88,8 @@ class Scheduler:
         self._erasing: Future[None] | None = None
         self._overviews = overviews
         self._days = days
+        self._inbox = inbox
+        self._uploads = uploads
         # Someone waits for a trial in front of a page: syncs must not keep it from starting.
         self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS + 1, thread_name_prefix="trial")
         self._trying: list[Future[None]] = []
@@ -146,6 +152,7 @@ class Scheduler:
         return heartbeat
 
     def _tick(self) -> None:
+        self._request_for_events()
         self._busy = {key: future for key, future in self._busy.items() if not future.done()}
         free = self._settings.sync_workers - len(self._busy)
         if free <= 0:
@@ -154,6 +161,18 @@ class Scheduler:
             lease = self._leases.claim(link_id, self.name)
             if lease is not None:
                 self._busy[f"{link_id}#{lease.fence}"] = self._pool.submit(self._work, lease)
+
+    def _request_for_events(self) -> None:
+        """Ask for a run of each link whose events wait.
+
+        Whoever takes an event in only stores it, so that a process that dies then loses nothing.
+        """
+        for link_id in self._inbox.links_waiting():
+            link = self._links.find(link_id)
+            state = self._leases.states([link_id]).get(link_id)
+            # A link that fails is due again when its back-off says so.
+            if link and link.is_active and state and not state["failures"]:
+                self._links.request_sync(link, Trigger.WEBHOOK)
 
     def _try_links(self) -> None:
         self._trying = [future for future in self._trying if not future.done()]
@@ -257,6 +276,7 @@ class Scheduler:
             if not self._leases.states([link_id]):
                 self._documents.drop(link_id)
                 self._contents.drop(link_id)
+                self._inbox.drop(link_id)
             if is_settled:
                 self._leases.removed(link_id)
 
@@ -265,6 +285,8 @@ class Scheduler:
         self._pauses.prune()
         self._trials.prune()
         self._days.prune()
+        self._inbox.prune()
+        self._uploads.prune(self._links.upload_ids())
 
 
 def heartbeats(database: Database) -> list[Document]:

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     alert_webhook_secret: SecretStr | None = None
     embedding_model: str = ""
     crm_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    sqlite_dir: Path | None = None
+    max_upload_bytes: int = Field(50 * 1024 * 1024, ge=1024)
     fetch_timeout_seconds: float = Field(300, gt=0, le=24 * 3600)
     max_pages: int = Field(1000, ge=1)
     max_records: int = Field(1_000_000, ge=1)
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
         "chroma_url",
         "alert_webhook_url",
         "alert_webhook_secret",
+        "sqlite_dir",
         "public_url",
         "oidc_issuer",
         "oidc_client_id",

@@ -35,6 +35,8 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "forbidden": Diagnosis("The key may not read these records", _CRM_ADMIN),
     "not_found": Diagnosis("There is nothing at the link's address", _OPERATOR),
     "rejected": Diagnosis("The CRM refuses the request", _OPERATOR),
+    "oauth": Diagnosis("The CRM gives no access token", _OPERATOR),
+    "query": Diagnosis("The query is refused", _OPERATOR),
     "rate_limited": Diagnosis("The CRM asks for fewer requests", _CRM_OPS),
     "server_error": Diagnosis("The CRM has a fault of its own", _CRM_OPS),
     "dns": Diagnosis("The CRM's name can't be found", _OPERATOR),

@@ -15,9 +15,10 @@ from typing import Any
 
 import structlog
 
-from core.connectors.api import Fetched, Limits, Validators, fetch
 from core.connectors.http import Watch
+from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.pauses import HostPauses
+from core.connectors.registry import connector_of
 from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record, RunState, Trigger
@@ -26,6 +27,7 @@ from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.settings import Settings
+from core.store import Database
 from core.text.changes import Changes
 from core.text.chunk import chunk_records
 from core.text.erased import ErasedValues, without_erased
@@ -84,6 +86,7 @@ class Sync:
     def __init__(
         self,
         settings: Settings,
+        database: Database,
         box: SecretBox,
         guard: AddressGuard,
         pauses: HostPauses,
@@ -96,6 +99,7 @@ class Sync:
         erased_in: Callable[[str], ErasedValues],
     ) -> None:
         self._settings = settings
+        self._database = database
         self._box = box
         self._guard = guard
         self._pauses = pauses
@@ -148,8 +152,11 @@ class Sync:
             "last_modified": fetched.validators.last_modified,
             "made_of": made_of,
         }
+        if fetched.note:
+            self._say(run_id, fetched.note)
         if fetched.answer is None:
-            self._say(run_id, "The CRM says that nothing has changed (304)")
+            if not fetched.note:
+                self._say(run_id, "The CRM says that nothing has changed (304)")
             unchanged = {"records": state["records"], "documents": state["documents"]}
             return Result(RunState.UNCHANGED, counts | unchanged, facts)
 
@@ -183,7 +190,8 @@ class Sync:
         else:
             facts["full_at"] = time.time()
             self._say(run_id, _found(flattened, fetched))
-            self._guard_shrinking(link, flattened, lease)
+            if not fetched.is_meant:
+                self._guard_shrinking(link, flattened, lease)
         counts |= {"lines": flattened.total_lines, "records": flattened.record_count}
         counts["redacted"] = sum(redactions.done.values())
         if redactions.done:
@@ -276,20 +284,19 @@ class Sync:
                 said = time.monotonic()
                 self._runs.progress(run_id, records, 0)
 
-        return fetch(
-            link.link,
+        context = Context(
+            settings=self._settings,
+            database=self._database,
             box=self._box,
             guard=self._guard,
             pauses=self._pauses,
             watch=watch,
-            limits=Limits(
-                self._settings.max_bytes, self._settings.max_pages, self._settings.max_records
-            ),
             say=lambda text: self._say(run_id, text, "warning"),
             validators=validators,
             extra=extra,
             on_page=on_page,
         )
+        return connector_of(link.link.type).fetch(link.link, context)
 
     def _served_for_increment(
         self, link: PageLink, state: Mapping[str, Any], trigger: Trigger
@@ -355,7 +362,9 @@ class Sync:
 def _made_of(link: PageLink, policy: Policy) -> str:
     """Stands for everything of the link and of the policy that an answer's text depends on."""
     own = link.link
-    parts = [own.url, own.api_key, dict(own.headers), own.fetch.to_document(), str(policy)]
+    parts: list[Any] = [own.url, own.api_key, dict(own.headers), own.fetch.to_document()]
+    parts += [own.type.value, dict(own.options), list(own.transform), dict(own.validation)]
+    parts.append(str(policy))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

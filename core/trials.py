@@ -15,9 +15,10 @@ from typing import Any
 
 import structlog
 
-from core.connectors.api import Limits, fetch
 from core.connectors.http import Watch
+from core.connectors.interface import Context
 from core.connectors.pauses import HostPauses
+from core.connectors.registry import connector_of
 from core.errors import DeskError, NotFound
 from core.leases import Leases
 from core.links import Links, NewLink
@@ -62,6 +63,7 @@ class Trials:
         embedder: Embedder,
         erased_in: Callable[[str], ErasedValues],
     ) -> None:
+        self._database = database
         self._trials = database["link_trials"]
         self._settings = settings
         self._links = links
@@ -169,17 +171,16 @@ class Trials:
         link = PageLink(trial["company_id"], trial["page_id"], "", own, channels)
         started = time.monotonic()
         warnings: list[str] = []
-        fetched = fetch(
-            own,
+        context = Context(
+            settings=self._settings,
+            database=self._database,
             box=self._box,
             guard=self._guard,
             pauses=self._pauses,
             watch=watch,
-            limits=Limits(
-                self._settings.max_bytes, self._settings.max_pages, self._settings.max_records
-            ),
             say=warnings.append,
         )
+        fetched = connector_of(own.type).fetch(own, context)
         seconds = time.monotonic() - started
         assert fetched.answer is not None, "asked without validators"
         answer, redactions = self._policies.apply(

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from core.acting import Acting
 from core.errors import Conflict, DeskError, NotFound
-from core.link_schema import NewLinkBody
 from core.links import masked, public_headers
+from core.links.schema import NewLinkBody
 from core.models import Channel, CrmLink, PageLink, PaginatorType
 from core.security.secrets import MASK
 from core.store import Document

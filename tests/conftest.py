@@ -13,6 +13,7 @@ from core.vectors.embed import Embedder
 from tests.browser.window import FLAGS
 from tests.product import Client, Product
 from tests.servers.crm import Crm
+from tests.servers.databases import HOST as DATABASE_HOST
 from tests.sync.inside import Inside
 
 ALERT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -29,8 +30,10 @@ def crm() -> Iterator[Crm]:
 def product(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("product")
     environment = {
-        "CRM_ALLOWED_HOSTS": crm.hosts,
+        "CRM_ALLOWED_HOSTS": f"{crm.hosts},{DATABASE_HOST}",
+        "SQLITE_DIR": str(folder / "sqlite"),
         "MAX_BYTES": "2000000",
+        "MAX_UPLOAD_BYTES": "2000000",
         "MAX_PAGES": "20",
         "MAX_RECORDS": "5000",
         "ALERT_WEBHOOK_URL": f"http://{crm.host}/alerts",

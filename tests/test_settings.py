@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from core.link_schema import IncrementalBody, NewLinkBody, PaginationBody
+from core.connectors.registry import connector_of
+from core.links.schema import IncrementalBody, NewLinkBody, PaginationBody
+from core.models import LinkType
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +27,13 @@ def test_every_setting_is_documented(name: str) -> None:
 )
 def test_every_field_of_a_link_is_documented(name: str) -> None:
     assert re.search(rf"\b{name}\b", (ROOT / "docs" / "links.md").read_text())
+
+
+@pytest.mark.parametrize("kind", list(LinkType))
+def test_every_option_of_every_connector_is_documented(kind: LinkType) -> None:
+    text = (ROOT / "docs" / "connectors.md").read_text()
+    options = connector_of(kind).options.model_fields
+    assert [name for name in options if f"`{name}`" not in text and f'"{name}"' not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,19 @@ from fastapi_offline import FastAPIOffline
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from core.api import admin, auth, health, links, metrics, pages, questions, rag, sync
+from core.api import (
+    admin,
+    auth,
+    health,
+    links,
+    metrics,
+    pages,
+    questions,
+    rag,
+    sync,
+    uploads,
+    webhooks,
+)
 from core.api.limits import BodyLimit
 from core.api.problems import answer_problems, documented_problems
 from core.desk import Desk, get_desk
@@ -30,9 +42,10 @@ def create_api(desk: Desk) -> FastAPI:
     )
     app.state.desk = desk
     answer_problems(app)
-    for module in (auth, pages, links, sync, rag, questions, admin, health, metrics):
+    parts = (auth, pages, links, uploads, webhooks, sync, rag, questions, admin, health, metrics)
+    for module in parts:
         app.include_router(module.router, responses=documented_problems())
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, larger={uploads.PATH: desk.settings.max_upload_bytes})
     return app
 
 

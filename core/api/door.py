@@ -17,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.acting import Acting
 from core.api.access import origin_of
+from core.api.consent import CALLBACK, CONNECT, consent_app
 from core.api.headers import api_policy, is_foreign, page_policy, with_headers
 from core.api.limits import has_too_long_headers, too_long_headers
 from core.api.problems import problem
@@ -44,6 +46,7 @@ class Door:
         self._app = app
         self._desk = desk
         self._passed: dict[str, float] = {}
+        self._consent = consent_app(self._acting, desk.settings.public_url)
         self._oidc: Starlette | None = None
         if desk.settings.oidc_issuer:
             from core.api.oidc import oidc_app
@@ -77,6 +80,12 @@ class Door:
             return
         if scope["type"] == "http" and self._oidc and path in (OIDC, OIDC_CALLBACK):
             await self._oidc(scope, receive, with_headers(send, _FORM_POLICY, kept=False))
+            return
+        is_consent = scope["type"] == "http" and path in (CONNECT, CALLBACK)
+        if is_consent and await self._may_pass(path, session_token(scope)):
+            # The CRM's page leads back here, from another site: a state that works once, for the
+            # person that it was made for, keeps others out.
+            await self._consent(scope, receive, with_headers(send, _FORM_POLICY, kept=False))
             return
         if is_foreign(scope) and (scope["type"] == "websocket" or scope["method"] not in _SAFE):
             # The browser adds our cookie to whatever another site makes it send.
@@ -114,6 +123,10 @@ class Door:
                 self._passed.clear()
             self._passed[token] = time.monotonic() + _STATIC_SECONDS
         return True
+
+    def _acting(self, request: Request) -> Acting:
+        user = self._desk.accounts.user_of(session_token(request.scope))
+        return Acting(self._desk, user, origin_of(request.client.host if request.client else None))
 
     def _turning_away(self, words: str) -> Response:
         return self._form("/", words, 401)

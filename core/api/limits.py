@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,33 +30,40 @@ def too_long_headers() -> JSONResponse:
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 to a body over ``MAX_BODY``, however it is sent."""
+    """ASGI middleware: answers 413 to a body over ``MAX_BODY``, however it is sent.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``larger`` has the bytes that a file may have, by the path it is posted to.
+    """
+
+    def __init__(self, app: ASGIApp, larger: Mapping[str, int]) -> None:
         self._app = app
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        # What a form has around its file is no more than any other body.
+        limit = MAX_BODY + (self._larger.get(path, 0) if scope["method"] == "POST" else 0)
         declared = dict(scope["headers"]).get(b"content-length", b"")
         if has_too_long_headers(scope):
             await too_long_headers()(scope, receive, send)
             return
-        too_large = declared.isdigit() and int(declared) > MAX_BODY
-        body = b""
+        too_large = declared.isdigit() and int(declared) > limit
+        body = bytearray()
         more = not too_large
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             body += message.get("body", b"")
-            too_large = len(body) > MAX_BODY
+            too_large = len(body) > limit
             more = message.get("more_body", False) and not too_large
         if too_large:
             answer = problem(
                 413,
-                f"The body is larger than {MAX_BODY // 1024} KiB; nothing was stored.",
+                f"The body is larger than {limit // 1024} KiB; nothing was stored.",
                 title="Request too large",
                 headers={"Connection": "close"},
             )
@@ -67,6 +76,6 @@ class BodyLimit:
             if handed_over:
                 return await receive()
             handed_over = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         await self._app(scope, replay, send)

@@ -13,8 +13,9 @@ from core.api.schemas import LinkEdit, LinkRemoval, LinkStatus, LinkTest
 from core.api.views import link_view, trial_view
 from core.desk import Desk
 from core.errors import StoreAway
-from core.link_schema import NewLinkBody, PageId
-from core.links import LEGACY, LISTS, page_links
+from core.links import page_links
+from core.links.documents import LEGACY, LISTS
+from core.links.schema import NewLinkBody, PageId
 from core.models import Channel, PageLink
 from core.scheduler import heartbeats
 from core.store import Document

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from core.api.access import ActingParam
 from core.api.schemas import NewPage, PageName
 from core.api.views import moment
-from core.link_schema import PageId
+from core.links.schema import PageId
 
 router = APIRouter(prefix="/dashboard", tags=["pages"])
 

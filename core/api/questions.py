@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from core.api.access import ActingParam
 from core.api.schemas import NewQuestion, QuestionRun
 from core.api.views import question_view
-from core.link_schema import PageId
+from core.links.schema import PageId
 from core.models import Channel
 
 router = APIRouter(prefix="/dashboard/questions", tags=["saved questions"])

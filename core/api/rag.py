@@ -10,7 +10,7 @@ from core.api.access import ActingParam
 from core.api.schemas import ReplyRequest, SearchRequest
 from core.api.views import hit_view, moment
 from core.errors import NotFound
-from core.link_schema import PageId
+from core.links.schema import PageId
 
 router = APIRouter(prefix="/dashboard/rag", tags=["documents and search"])
 

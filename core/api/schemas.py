@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr, field_validator
 
-from core.link_schema import Body, Channels, Name, NewLinkBody, PageId, RedactionRule, Url
+from core.links.schema import Body, Channels, Name, NewLinkBody, PageId, RedactionRule, Url
 from core.models import Channel
 from core.security.accounts import Permission, Role
 from core.security.secrets import MASK

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.desk import Desk
 from core.leases import NEVER
-from core.links import masked, public_headers
+from core.links import masked, masked_options, public_headers
 from core.models import Channel, FetchOptions, PageLink
 from core.security.secrets import MASK
 from core.status import sync_status
@@ -42,6 +42,7 @@ def link_view(
         "sync_interval_minutes": own.sync_interval_minutes,
         "shrink_threshold": own.shrink_threshold,
         **fetch_view(own.fetch),
+        "options": masked_options(own),
         "redaction": [dict(rule) for rule in own.redaction],
         "revision": own.revision,
         "created_at": own.created_at.isoformat() if own.created_at else None,

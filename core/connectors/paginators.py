@@ -35,6 +35,10 @@ class PageRequest:
         if self.body is not None:
             members = json.loads(self.body)
             return replace(self, body=json.dumps(members | {name: value}))
+        return self.with_query(name, value)
+
+    def with_query(self, name: str, value: str | int) -> PageRequest:
+        """The same request with a query parameter set, whether or not it has a body."""
         parts = urlsplit(self.url)
         query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
         return replace(

@@ -6,12 +6,24 @@ next rotation, for what a running process still writes with it meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.companies import LINK_LISTS, Companies
+from core.links.secrets import map_secrets
 from core.security.secrets import SecretBox, is_sealed
 from core.store import Database
+
+# Beside the links: which fields of which documents are encrypted
+_SEALED_FIELDS: Mapping[str, Sequence[str]] = {
+    "installation": ("value",),
+    "erasures": ("value",),
+    "oauth_tokens": ("access", "refresh"),
+    "oauth_states": ("verifier",),
+    "webhook_events": ("body",),
+    "webhook_records": ("record",),
+    "upload_parts": ("data",),
+}
 
 
 def reseal_everything(database: Database, companies: Companies, box: SecretBox) -> int:
@@ -32,25 +44,18 @@ def reseal_everything(database: Database, companies: Companies, box: SecretBox) 
             for page in document.get("pages", ()):
                 for name in LINK_LISTS:
                     for entry in page.get(name) or ():
-                        _reseal_link(entry, reseal)
+                        map_secrets(entry, reseal)
 
         companies.edit(company["company_id"], change)
-    for collection, field in (("link_trials", "draft"), ("installation", None), ("erasures", None)):
+    for stored in list(database["link_trials"].find({})):
+        map_secrets(stored["draft"], reseal)
+        database["link_trials"].update_one(
+            {"_id": stored["_id"]}, {"$set": {"draft": stored["draft"]}}
+        )
+    for collection, names in _SEALED_FIELDS.items():
         documents = database[collection]
         for stored in list(documents.find({})):
-            if field:
-                _reseal_link(stored[field], reseal)
-                fields = {field: stored[field]}
-            else:
-                fields = {"value": reseal(stored["value"])}
-            documents.update_one({"_id": stored["_id"]}, {"$set": fields})
+            fields = {name: reseal(stored[name]) for name in names if stored.get(name)}
+            if fields:
+                documents.update_one({"_id": stored["_id"]}, {"$set": fields})
     return count
-
-
-def _reseal_link(entry: dict[str, Any], reseal: Callable[[str], str]) -> None:
-    if entry.get("api_key"):
-        entry["api_key"] = reseal(entry["api_key"])
-    entry["headers"] = {name: reseal(v) for name, v in (entry.get("headers") or {}).items()}
-    fetch = entry.get("fetch")
-    if fetch and fetch.get("params"):
-        fetch["params"] = {name: reseal(v) for name, v in fetch["params"].items()}

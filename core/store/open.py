@@ -25,6 +25,10 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "link_trials": ("state",),
     "saved_questions": ("page_id",),
     "sync_days": ("company_id",),
+    "webhook_events": ("link_id", "state", "at"),
+    "webhook_records": ("link_id",),
+    "uploads": ("company_id", "at"),
+    "upload_parts": ("upload_id",),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.errors import EmptyAnswer
+from core.errors import EmptyAnswer, NotReadable
 from core.models import Format
 from core.text.decode import Json, Text, content_type_of, decode, decode_text
 from core.text.tables import (
@@ -99,4 +99,10 @@ def _format(body: bytes, content_type: str | None, name: str) -> Format:
 
 def _text(body: bytes, content_type: str | None) -> str:
     _, charset = content_type_of(content_type)
-    return decode_text(body, charset) if charset else decode_any_text(body)
+    text = decode_text(body, charset) if charset else decode_any_text(body)
+    if "\0" in text:
+        raise NotReadable(
+            "This is binary data, not text.",
+            action="Use JSON, JSON lines, CSV, XML, XLSX or plain text.",
+        )
+    return text

@@ -16,6 +16,8 @@ READ, SEARCH, OPERATE, ADMINISTER, ANYONE = "read", "search", "write", "administ
 NEEDS: dict[tuple[str, str], str] = {
     ("post", "/auth/login"): ANYONE,
     ("get", "/health"): ANYONE,
+    # The sender's signature is asked for instead.
+    ("post", "/webhooks/crm/{link_id}"): ANYONE,
     ("post", "/auth/logout"): "an account",
     ("put", "/auth/password"): "an account",
     ("get", "/metrics"): READ,
@@ -37,6 +39,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("post", "/dashboard/sync/runs/{run_id}/approve"): OPERATE,
     ("post", "/dashboard/sync/runs/{run_id}/reject"): OPERATE,
     ("post", "/dashboard/sync/runs/{run_id}/cancel"): OPERATE,
+    ("post", "/dashboard/uploads"): OPERATE,
     ("get", "/dashboard/rag/documents/details"): READ,
     ("post", "/dashboard/rag/search"): SEARCH,
     ("post", "/dashboard/rag/reply"): SEARCH,
@@ -94,6 +97,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("put", "/company"): {"company_name": "My company"},
     ("post", "/configuration"): {"text": "version: 1", "dry_run": True},
 }
+FILES = {("post", "/dashboard/uploads"): {"file": ("x.csv", b"id,name\n1,x\n")}}
 QUERIES = {"page_id": "none"}
 GRANTS: dict[str, set[str]] = {
     "viewer": {READ, SEARCH, "an account"},
@@ -140,7 +144,8 @@ def ask(client: Client, call: tuple[str, str]) -> int:
         method,
         client.address + filled,
         params=QUERIES if method == "get" else None,
-        json=BODIES.get(call, {}) if method != "get" else None,
+        json=BODIES.get(call, {}) if method != "get" and call not in FILES else None,
+        files=FILES.get(call),
         timeout=30,
     )
     return answer.status_code

@@ -32,6 +32,10 @@ ACTIONS: dict[str, tuple[Permission | None, Callable[[Acting], Any]]] = {
     "set_link_active": (OPERATE, lambda a: a.set_link_active("none", "x", [M], True)),
     "delete_link": (OPERATE, lambda a: a.delete_link("none", "x", [M])),
     "test_link": (OPERATE, lambda a: a.test_link("none", [M], LINK)),
+    "begin_consent": (OPERATE, lambda a: a.begin_consent("none", "https://example.com/")),
+    "finish_consent": (OPERATE, lambda a: a.finish_consent("x", "y", "https://example.com/")),
+    "upload": (OPERATE, lambda a: a.upload("x", b"")),
+    "replace_upload": (OPERATE, lambda a: a.replace_upload("none", "x", b"x")),
     "sync_link": (OPERATE, lambda a: a.sync_link("none")),
     "cancel_run": (OPERATE, lambda a: a.cancel_run("none")),
     "approve_run": (OPERATE, lambda a: a.approve_run("none")),
@@ -117,15 +121,27 @@ def test_no_page_and_no_call_changes_anything_but_through_an_action() -> None:
         "rename",
         "rename_page",
         "request",
+        "request_sync",
         "revoke_token",
         "set_active",
         "set_company",
+        "set_option",
         "set_password",
         "set_role",
         "sync_now",
         "update",
     }
-    parts = {"links", "runs", "companies", "accounts", "questions", "trials", "policies"}
+    parts = {
+        "uploads",
+        "inbox",
+        "links",
+        "runs",
+        "companies",
+        "accounts",
+        "questions",
+        "trials",
+        "policies",
+    }
     files = [*(ROOT / "pages").glob("*.py"), *(ROOT / "core" / "api").glob("*.py")]
     found = [
         f"{file.name}:{node.lineno}"

@@ -9,52 +9,34 @@ between the two.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
 from core.companies import Companies, find_page
-from core.errors import AddressRefused, Conflict, InvalidRequest, NotFound
+from core.connectors.registry import connector_of
+from core.errors import Conflict, NotFound
 from core.leases import Leases
-from core.models import Channel, CrmLink, FetchOptions, LinkType, PageLink, Trigger
+from core.links.described import NewLink
+from core.links.documents import (
+    LEGACY,
+    LISTS,
+    all_entries,
+    company_links,
+    entries_of,
+    page_links,
+    stored_link_id,
+)
+from core.links.secrets import LinkSecrets, is_in_the_clear
+from core.models import Channel, CrmLink, PageLink, Trigger
 from core.runs import Runs
 from core.security.network import AddressGuard
-from core.security.secrets import (
-    MASK,
-    SecretBox,
-    is_env_reference,
-    is_sealed,
-    is_secret_header,
-)
+from core.security.secrets import SecretBox
 from core.store import Document
 
-LISTS = {Channel.FACEBOOK: "facebook_crm_links", Channel.MESSENGER: "messenger_crm_links"}
-LEGACY = "crm_links"
-
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class NewLink:
-    """A link as an operator describes it; secrets in the clear.
-
-    In an edit the mask (``***``) stands for the secret that is stored.
-    """
-
-    name: str
-    url: str
-    type: LinkType = LinkType.API
-    api_key: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    description: str = ""
-    is_active: bool = True
-    sync_interval_minutes: float | None = None
-    shrink_threshold: float | None = None
-    fetch: FetchOptions = field(default_factory=FetchOptions)
-    redaction: tuple[Mapping[str, str], ...] = ()
 
 
 class Links:
@@ -66,7 +48,7 @@ class Links:
         self._companies = companies
         self._leases = leases
         self._runs = runs
-        self._box = box
+        self._secrets = LinkSecrets(box)
         self._guard = guard
         # Of the company documents that were read last; the same document gives the same links.
         self._parsed: dict[str, tuple[Document, list[PageLink]]] = {}
@@ -97,6 +79,20 @@ class Links:
             action="GET /api/dashboard/crm-links?page_id=… lists the links of a page.",
         )
 
+    def find(self, link_id: str) -> PageLink | None:
+        """One link, whichever company has it."""
+        for company_id in self.company_ids():
+            for link in self.of_company(company_id):
+                if link.link.link_id == link_id:
+                    return link
+        return None
+
+    def upload_ids(self) -> set[str]:
+        """The uploads that links read."""
+        links = [link for company_id in self.company_ids() for link in self.of_company(company_id)]
+        found = {link.link.options.get("upload_id") for link in links}
+        return {str(upload_id) for upload_id in found if upload_id}
+
     def add(
         self, company_id: str, page_id: str, channels: Sequence[Channel], new: NewLink
     ) -> PageLink:
@@ -116,7 +112,7 @@ class Links:
                     action="Switch the link there on or off, or delete it first.",
                 )
             # The same source on the page's other channel: one link, and so one sync.
-            same = [x.link for x in present if self._same_source(x.link, new)]
+            same = [x.link for x in present if self._secrets.is_same_source(x.link, new)]
             link_id = same[0].link_id if same else link.link_id
             for channel in channels:
                 entry = replace(link, link_id=link_id).to_document()
@@ -133,7 +129,7 @@ class Links:
         )
         self._leases.follow(added)
         if new.is_active:
-            self._queue(added, Trigger.ADDED)
+            self.request_sync(added, Trigger.ADDED)
         return added
 
     def draft(self, new: NewLink, stored: CrmLink | None = None) -> CrmLink:
@@ -141,25 +137,23 @@ class Links:
 
         Masked secrets are those of ``stored``. Raises InvalidRequest.
         """
-        self._check(new)
-        key: str | None = None
-        if new.api_key == MASK:
-            key = stored.api_key if stored else None
-        elif new.api_key:
-            key = new.api_key if is_env_reference(new.api_key) else self._box.seal(new.api_key)
+        connector_of(new.type).check(new.url, new.options, self._guard)
         before = stored.fetch.params if stored else {}
         return CrmLink(
             link_id=stored.link_id if stored else "link-" + secrets.token_hex(8),
             name=new.name,
             url=new.url,
             type=new.type,
-            api_key=key,
-            headers=self._sealed(new.headers, stored.headers if stored else {}),
+            api_key=self._secrets.sealed_key(new, stored),
+            headers=self._secrets.sealed(new.headers, stored.headers if stored else {}),
             description=new.description,
             is_active=new.is_active,
             sync_interval_minutes=new.sync_interval_minutes,
             shrink_threshold=new.shrink_threshold,
-            fetch=replace(new.fetch, params=self._sealed(new.fetch.params, before)),
+            fetch=replace(new.fetch, params=self._secrets.sealed(new.fetch.params, before)),
+            options=self._secrets.sealed_options(new, stored.options if stored else {}),
+            transform=new.transform,
+            validation=new.validation,
             redaction=new.redaction,
             created_at=(stored.created_at if stored else None) or datetime.now(UTC),
             revision=stored.revision + 1 if stored else 0,
@@ -204,7 +198,7 @@ class Links:
             stored = replace(self.draft(new, now.link), edited_by=username)
             entries = {name: page.get(name) or [] for name in (*LISTS.values(), LEGACY)}
             for name, listed in entries.items():
-                page[name] = [e for e in listed if _link_id(before.page_id, e) != link_id]
+                page[name] = [e for e in listed if stored_link_id(before.page_id, e) != link_id]
             for channel in channels:
                 was_on = now.channels.get(channel, new.is_active)
                 page[LISTS[channel]].append(replace(stored, is_active=was_on).to_document())
@@ -214,7 +208,29 @@ class Links:
         log.info("CRM link changed", page_id=before.page_id, link_id=link_id)
         self._leases.follow(after)
         if after.is_active:
-            self._queue(after, Trigger.EDITED)
+            self.request_sync(after, Trigger.EDITED)
+        return after
+
+    def set_option(
+        self, company_id: str, link_id: str, name: str, value: str, *, username: str
+    ) -> PageLink:
+        """Change one option of the link's connector, no secret; an active link is synced at once.
+
+        Raises NotFound.
+        """
+        before = self.get(company_id, link_id)
+
+        def change(company: Document) -> None:
+            for entry in all_entries(find_page(company, before.page_id)):
+                if stored_link_id(before.page_id, entry) == link_id:
+                    entry["options"] = {**(entry.get("options") or {}), name: value}
+                    entry["revision"] = int(entry.get("revision") or 0) + 1
+                    entry["edited_by"] = username
+
+        self._companies.edit(company_id, change)
+        after = self.get(company_id, link_id)
+        if after.is_active:
+            self.request_sync(after, Trigger.EDITED)
         return after
 
     def set_active(
@@ -228,10 +244,10 @@ class Links:
         """Switch a link on or off on channels; how many of them it is on. Raises NotFound."""
 
         def change(company: Document) -> tuple[int, list[PageLink]]:
-            entries = _entries(company, page_id, url, channels)
+            entries = entries_of(company, page_id, url, channels)
             for entry in entries:
                 entry["is_active"] = is_active
-            changed = {_link_id(page_id, entry) for entry in entries}
+            changed = {stored_link_id(page_id, entry) for entry in entries}
             links = page_links(company_id, find_page(company, page_id))
             return len(entries), [link for link in links if link.link.link_id in changed]
 
@@ -240,14 +256,14 @@ class Links:
         for link in links:
             was_active = self._leases.follow(link)
             if link.is_active and not was_active:
-                self._queue(link, Trigger.SWITCHED_ON)
+                self.request_sync(link, Trigger.SWITCHED_ON)
         return count
 
     def delete(self, company_id: str, page_id: str, url: str, channels: Sequence[Channel]) -> int:
         """Delete a link from channels; how many of them it was on. Raises NotFound."""
 
         def change(company: Document) -> tuple[int, list[str]]:
-            entries = _entries(company, page_id, url, channels)
+            entries = entries_of(company, page_id, url, channels)
             page = find_page(company, page_id)
             for name in (*LISTS.values(), LEGACY):
                 page[name] = [
@@ -255,7 +271,7 @@ class Links:
                     for kept in page.get(name) or []
                     if not any(kept is entry for entry in entries)
                 ]
-            return len(entries), [_link_id(page_id, entry) for entry in entries]
+            return len(entries), [stored_link_id(page_id, entry) for entry in entries]
 
         count, link_ids = self._companies.edit(company_id, change)
         log.info("CRM link deleted successfully", page_id=page_id)
@@ -276,7 +292,7 @@ class Links:
                 action="Switch it on; it then syncs by itself.",
             )
         self._leases.follow(link)
-        return self._queue(link, Trigger.MANUAL)
+        return self.request_sync(link, Trigger.MANUAL)
 
     def approve(self, company_id: str, run_id: str, username: str) -> str:
         """Take the answer of a held run for right: it is fetched again and published; the run's id.
@@ -286,7 +302,7 @@ class Links:
         run = self._runs.decide(company_id, run_id, "approved", username)
         link = self.get(company_id, run["link_id"])
         self._leases.accept(link.link.link_id, int(run["held_records"] or 0))
-        return self._queue(link, Trigger.APPROVED)
+        return self.request_sync(link, Trigger.APPROVED)
 
     def reject(self, company_id: str, run_id: str, username: str) -> None:
         """Take what is served for right, the held answer for wrong. Raises NotFound, Conflict."""
@@ -297,7 +313,7 @@ class Links:
         """Make the sync states agree with the links, and encrypt what was stored before that."""
         known: set[str] = set()
         for company in self._companies.all():
-            if any(_in_the_clear(link.link) for link in company_links(company)):
+            if any(is_in_the_clear(link.link) for link in company_links(company)):
                 self._companies.edit(company["company_id"], self._seal_company)
             states = self._leases.of_company(company["company_id"])
             for link in company_links(self._companies.get(company["company_id"])):
@@ -309,7 +325,8 @@ class Links:
         for link_id in self._leases.link_ids() - known:
             self._leases.forget(link_id)
 
-    def _queue(self, link: PageLink, trigger: Trigger) -> str:
+    def request_sync(self, link: PageLink, trigger: Trigger) -> str:
+        """Have an active link synced as soon as may be; the run's id, perhaps one that waits."""
         waiting = self._runs.queued(link.link.link_id)
         if waiting is not None:
             return waiting
@@ -319,210 +336,16 @@ class Links:
         self._leases.request(link.link.link_id, run_id)
         return run_id
 
-    def _check(self, new: NewLink) -> None:
-        if new.type is not LinkType.API:
-            raise InvalidRequest(
-                "type",
-                f"Links of type {new.type.value} can't be synced by this version.",
-                action="Use type api, with an address that returns JSON or plain text.",
-            )
-        try:
-            self._guard.check_url(new.url)
-            self._guard.check_name(new.url)
-        except AddressRefused as refused:
-            raise InvalidRequest("url", refused.message, action=refused.action) from None
-
-    def _sealed(self, values: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-        """Headers or parameters, with the secret ones encrypted; masked ones as ``stored``."""
-        sealed = {}
-        for name, value in values.items():
-            if value == MASK and name in stored:
-                sealed[name] = stored[name]
-            else:
-                sealed[name] = self._box.seal(value) if is_secret_header(name, value) else value
-        return sealed
-
-    def _opened(self, values: Mapping[str, str]) -> dict[str, str]:
-        return {name: self._box.open(value) for name, value in values.items()}
-
     def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
         """``new`` with its masked secrets as those of ``draft``, in the clear."""
-        key = new.api_key
-        if key == MASK:
-            key = self._box.open(draft.api_key) if draft.api_key else None
-
-        def opened(values: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-            return {
-                name: self._box.open(stored[name]) if value == MASK and name in stored else value
-                for name, value in values.items()
-            }
-
-        params = opened(new.fetch.params, draft.fetch.params)
-        return replace(
-            new,
-            api_key=key,
-            headers=opened(new.headers, draft.headers),
-            fetch=replace(new.fetch, params=params),
-        )
+        return self._secrets.unmasked(new, draft)
 
     def has_other_secrets(self, link: CrmLink, new: NewLink) -> bool:
         """Whether ``new`` brings a secret that is not the stored one; masks bring none."""
-        key = self._box.open(link.api_key) if link.api_key else None
-        pairs = [(key, new.api_key)] if new.api_key else []
-        for stored, fresh in ((link.headers, new.headers), (link.fetch.params, new.fetch.params)):
-            opened = self._opened(stored)
-            pairs += [(opened.get(name), v) for name, v in fresh.items() if name in stored]
-        return any(fresh not in (MASK, was) for was, fresh in pairs)
-
-    def _same_source(self, link: CrmLink, new: NewLink) -> bool:
-        key = self._box.open(link.api_key) if link.api_key else None
-        options = replace(link.fetch, params=self._opened(link.fetch.params))
-        return (link.type, key or None, self._opened(link.headers), options) == (
-            new.type,
-            new.api_key or None,
-            dict(new.headers),
-            replace(new.fetch, params=dict(new.fetch.params)),
-        )
+        return self._secrets.has_others(link, new)
 
     def _seal_company(self, company: Document) -> None:
         for page in company["pages"]:
-            for entry in _all_entries(page):
-                entry["link_id"] = _link_id(page["page_id"], entry)
-                if entry.get("api_key") and not _is_safe(entry["api_key"]):
-                    entry["api_key"] = self._box.seal(entry["api_key"])
-                entry["headers"] = {
-                    name: self._box.seal(value) if _clear_header(name, value) else value
-                    for name, value in (entry.get("headers") or {}).items()
-                }
-
-
-def company_links(company: Document) -> list[PageLink]:
-    """The links of a company's document."""
-    return [
-        link
-        for page in company.get("pages", ())
-        for link in page_links(company["company_id"], page)
-    ]
-
-
-def page_links(company_id: str, page: Document) -> list[PageLink]:
-    """The links of a page's document: each once, with the channels it is on."""
-    links: dict[tuple[str, bool], PageLink] = {}
-    lists = [(LISTS[c], (c,)) for c in Channel] + [(LEGACY, tuple(Channel))]
-    for name, channels in lists:
-        for entry in page.get(name) or []:
-            link = CrmLink.from_document(page["page_id"], entry)
-            key = (link.link_id, name == LEGACY)
-            on = dict(links[key].channels) if key in links else {}
-            on |= dict.fromkeys(channels, link.is_active)
-            kept = links[key].link if key in links else link
-            links[key] = PageLink(
-                company_id, page["page_id"], page["page_name"], kept, on, name == LEGACY
-            )
-    return list(links.values())
-
-
-def unsaved(new: NewLink, page_id: str, channels: Mapping[Channel, bool]) -> PageLink:
-    """The link that ``new`` describes, to be looked at only: its secrets are not encrypted."""
-    link = CrmLink(
-        link_id="",
-        name=new.name,
-        url=new.url,
-        type=new.type,
-        api_key=new.api_key,
-        headers=new.headers,
-        description=new.description,
-        sync_interval_minutes=new.sync_interval_minutes,
-        shrink_threshold=new.shrink_threshold,
-        fetch=new.fetch,
-        redaction=new.redaction,
-    )
-    return PageLink("", page_id, "", link, dict(channels))
-
-
-def link_facts(link: PageLink) -> dict[str, Any]:
-    """What the audit log and the configuration say of a link: everything but its secrets."""
-    own = link.link
-    fetch = own.fetch.to_document()
-    return {
-        "page_id": link.page_id,
-        "name": own.name,
-        "url": own.url,
-        "type": own.type.value,
-        "channels": {channel.value: active for channel, active in link.channels.items()},
-        "description": own.description,
-        "api_key": _shown_key(own.api_key),
-        "headers": public_headers(own),
-        "sync_interval_minutes": own.sync_interval_minutes,
-        "shrink_threshold": own.shrink_threshold,
-        **fetch,
-        "params": masked(own.fetch.params),
-        "redaction": [dict(rule) for rule in own.redaction],
-    }
-
-
-def _shown_key(stored: str | None) -> str | None:
-    if stored and is_env_reference(stored):
-        return stored
-    return MASK if stored else None
-
-
-def public_headers(link: CrmLink) -> dict[str, str]:
-    """The link's headers, secret values masked."""
-    return masked(link.headers)
-
-
-def masked(values: Mapping[str, str]) -> dict[str, str]:
-    """Headers or parameters, secret values masked."""
-    return {
-        name: MASK if is_sealed(value) or is_secret_header(name, value) else value
-        for name, value in values.items()
-    }
-
-
-def _entries(
-    company: Document, page_id: str, url: str, channels: Iterable[Channel]
-) -> list[dict[str, Any]]:
-    """The stored entries of the URL on the channels; a legacy one is split if only one is meant."""
-    page = find_page(company, page_id)
-    wanted = set(channels)
-    for entry in [e for e in page.get(LEGACY) or [] if e.get("url") == url]:
-        if wanted != set(Channel):
-            page[LEGACY].remove(entry)
-            entry["link_id"] = _link_id(page_id, entry)
-            for name in LISTS.values():
-                page.setdefault(name, []).append(dict(entry))
-    lists = [LISTS[channel] for channel in Channel if channel in wanted]
-    if wanted == set(Channel):
-        lists.append(LEGACY)
-    entries = [e for name in lists for e in page.get(name) or [] if e.get("url") == url]
-    if not entries:
-        names = " and ".join(channel.value for channel in Channel if channel in wanted)
-        raise NotFound(
-            f"There is no CRM link with this URL on {names} of page {page_id}.",
-            action=f"GET /api/dashboard/crm-links?page_id={page_id} lists the page's links.",
-        )
-    return entries
-
-
-def _all_entries(page: Document) -> list[dict[str, Any]]:
-    return [entry for name in (*LISTS.values(), LEGACY) for entry in page.get(name) or []]
-
-
-def _link_id(page_id: str, entry: Mapping[str, Any]) -> str:
-    return CrmLink.from_document(page_id, entry).link_id
-
-
-def _is_safe(value: str) -> bool:
-    """Whether a stored key may stay as it is: encrypted, or the name of a variable."""
-    return is_sealed(value) or is_env_reference(value)
-
-
-def _clear_header(name: str, value: str) -> bool:
-    return is_secret_header(name, value) and not is_sealed(value)
-
-
-def _in_the_clear(link: CrmLink) -> bool:
-    return bool(link.api_key and not _is_safe(link.api_key)) or any(
-        _clear_header(name, value) for name, value in link.headers.items()
-    )
+            for entry in all_entries(page):
+                entry["link_id"] = stored_link_id(page["page_id"], entry)
+                self._secrets.seal_stored(entry)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from core.connectors.api.auth import Access, access_of
 from core.connectors.backoff import Asker
 from core.connectors.http import Answer, GuardedSession, Watch
+from core.connectors.interface import Context, Fetched, Limits, Validators
 from core.connectors.paginators import Page, PageRequest, Paginator, declared, detected
 from core.connectors.paginators import promised_total as promised
-from core.connectors.pauses import HostPauses
-from core.errors import EmptyAnswer, LimitExceeded, NotReadable, PaginationFailed, Truncated
+from core.errors import (
+    EmptyAnswer,
+    LimitExceeded,
+    NotReadable,
+    PaginationFailed,
+    RequestRejected,
+    Truncated,
+)
 from core.models import CrmLink
-from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.text.decode import Json, Pairs, Text
 from core.text.flatten import find_records
@@ -23,50 +29,12 @@ from core.text.formats import read
 from core.text.select import Parts, select_records
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one fetch may take."""
-
-    max_bytes: int
-    max_pages: int
-    max_records: int
-
-
-@dataclass(frozen=True)
-class Validators:
-    """What the CRM said of the answer that is served, to be asked whether it still holds."""
-
-    etag: str | None = None
-    last_modified: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        """The conditional request headers (RFC 9110)."""
-        asked = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in asked.items() if value}
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """All pages of an answer as one: those after the first add their records to its array.
-
-    ``answer`` is None when nothing changed (304), and an empty text when nothing came at all.
-    """
-
-    answer: Json | Text | None
-    bytes: int
-    pages: int
-    retries: int
-    validators: Validators
-    pagination: str = "a single page"
-
-
-def request_headers(link: CrmLink, box: SecretBox) -> dict[str, str]:
+def request_headers(link: CrmLink, box: SecretBox, access: Access) -> dict[str, str]:
     """The headers that a link is asked with; its own win over the usual ones, in any case."""
     headers = {"Accept": "application/json, text/plain;q=0.9, */*;q=0.5", "User-Agent": "crm-desk"}
     if link.fetch.body is not None:
         headers["Content-Type"] = "application/json"
-    if link.api_key:
-        headers["Authorization"] = f"Bearer {box.open(link.api_key)}"
+    headers |= access.headers
     for name, value in link.headers.items():
         for usual in [known for known in headers if known.lower() == name.lower()]:
             del headers[usual]
@@ -87,36 +55,50 @@ def first_request(link: CrmLink, box: SecretBox, extra: Mapping[str, str]) -> Pa
     return request
 
 
-def fetch(
+def fetch_pages(
     link: CrmLink,
+    context: Context,
     *,
-    box: SecretBox,
-    guard: AddressGuard,
-    pauses: HostPauses,
-    watch: Watch,
-    limits: Limits,
-    say: Callable[[str], None],
-    validators: Validators | None = None,
-    extra: Mapping[str, str] | None = None,
-    on_page: Callable[[int, int], None] = lambda _, __: None,
+    paginator: Paginator | None = None,
+    check_value: Callable[[Any], None] = lambda _: None,
+    name: str = "",
 ) -> Fetched:
     """Everything that the link's URL answers, page by page.
 
-    ``validators`` of the answer that is served let the CRM say that nothing changed. ``on_page`` is
-    called with the pages and records that have come.
+    ``paginator`` is used in the place of what the link declares. ``check_value`` is called with
+    each page, and may raise. ``name`` is a file's, and tells its format.
 
     Raises FetchError, AnswerError, or what cut the watch; never returns a part.
     """
-    session = GuardedSession(guard, watch)
-    asker = Asker(session, pauses, watch, say, follow_redirects=link.fetch.follow_redirects)
-    request = first_request(link, box, extra or {})
-    headers = request_headers(link, box)
+    watch, limits, validators = context.watch, context.limits, context.validators
+    session = GuardedSession(context.guard, watch)
+    asker = Asker(
+        session,
+        context.pauses,
+        watch,
+        context.say,
+        follow_redirects=link.fetch.follow_redirects,
+    )
+    request = first_request(link, context.box, context.extra)
     try:
+        access = access_of(link, context)
+        request = _with_params(request, access)
+        headers = request_headers(link, context.box, access)
         chosen = declared(link.fetch.pagination, request)
         if chosen:
             request = chosen[0]
+        if paginator is not None:
+            chosen = (request, paginator)
         conditional = headers | (validators.headers() if validators else {})
-        first = asker.ask(request, conditional, max_bytes=limits.max_bytes)
+        try:
+            first = asker.ask(request, conditional, max_bytes=limits.max_bytes)
+        except RequestRejected as refused:
+            if refused.status != 401 or access.renew is None:
+                raise
+            # The token was taken back before its time.
+            access = access.renew()
+            headers = request_headers(link, context.box, access)
+            first = asker.ask(request, headers, max_bytes=limits.max_bytes)
         found = Validators(first.headers.get("etag"), first.headers.get("last-modified"))
         if first.status == 304:
             if not validators or not validators.headers():
@@ -131,12 +113,24 @@ def fetch(
                 first.headers.get("content-type"),
                 watch.check,
                 declared=link.fetch.format,
+                name=name,
             )
         except EmptyAnswer:
             return Fetched(Text(""), len(first.body), 1, asker.retries, Validators())
         if isinstance(answer, Text):
             return Fetched(answer, len(first.body), 1, asker.retries, found)
-        walk = _Walk(link, asker, headers, limits, watch, on_page, len(first.body))
+        check_value(answer.value)
+        walk = _Walk(
+            link,
+            asker,
+            headers,
+            access,
+            limits,
+            watch,
+            context.on_page,
+            len(first.body),
+            check_value,
+        )
         said = walk.all_pages(request, first, answer.value, chosen[1] if chosen else None)
         if walk.pages > 1:
             # What the first page says of itself does not hold for those after it.
@@ -144,6 +138,12 @@ def fetch(
         return Fetched(answer, walk.bytes, walk.pages, asker.retries, found, said)
     finally:
         session.close()
+
+
+def _with_params(request: PageRequest, access: Access) -> PageRequest:
+    for name, value in access.params.items():
+        request = request.with_query(name, value)
+    return request
 
 
 class _Walk:
@@ -154,17 +154,21 @@ class _Walk:
         link: CrmLink,
         asker: Asker,
         headers: Mapping[str, str],
+        access: Access,
         limits: Limits,
         watch: Watch,
         on_page: Callable[[int, int], None],
         first_bytes: int,
+        check_value: Callable[[Any], None],
     ) -> None:
         self._link = link
         self._asker = asker
         self._headers = headers
+        self._access = access
         self._limits = limits
         self._watch = watch
         self._on_page = on_page
+        self._check_value = check_value
         self.bytes = first_bytes
         self.pages = 1
 
@@ -182,6 +186,8 @@ class _Walk:
         asked = {request}
         self._on_page(1, page.records)
         while (following := paginator.next(request, page)) is not None and records is not None:
+            # An address that the CRM gives may have no key in it, or another.
+            following = _with_params(following, self._access)
             if following in asked:
                 raise PaginationFailed(
                     f"Page {self.pages + 1} is asked for in the same way as a page before: the "
@@ -225,6 +231,8 @@ class _Walk:
             )
         except EmptyAnswer:
             raise self._missing() from None
+        if isinstance(decoded, Json):
+            self._check_value(decoded.value)
         records = _array_at(decoded.value, at) if isinstance(decoded, Json) else None
         if records is None or not isinstance(decoded, Json):
             raise self._missing()

@@ -16,11 +16,14 @@ from pydantic import (
     Field,
     StrictBool,
     StrictStr,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
-from core.links import NewLink
+from core.connectors.interface import JsonPath
+from core.connectors.registry import connector_of
+from core.links.described import NewLink
 from core.models import (
     Channel,
     FetchOptions,
@@ -32,7 +35,6 @@ from core.models import (
 )
 from core.security.secrets import check_env_reference
 from core.text.redact import Action, check_rule_path
-from core.text.select import check_selector
 
 # RFC 9110: a field name is a token, a value has no line breaks and no control characters.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -50,11 +52,6 @@ def _plain(value: str) -> str:
     return value
 
 
-def _json_path(value: str) -> str:
-    check_selector(value)
-    return value
-
-
 def _distinct(channels: list[Channel]) -> list[Channel]:
     return list(dict.fromkeys(channels))
 
@@ -63,7 +60,6 @@ Name = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
 PageId = Annotated[StrictStr, Field(max_length=100), AfterValidator(_plain)]
 Url = Annotated[StrictStr, Field(max_length=4000), AfterValidator(_plain)]
 Param = Annotated[StrictStr, Field(max_length=200), AfterValidator(_plain)]
-JsonPath = Annotated[StrictStr, Field(max_length=1000), AfterValidator(_json_path)]
 Channels = Annotated[list[Channel], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
 
 
@@ -128,7 +124,22 @@ class NewLinkBody(Body):
     incremental: IncrementalBody | None = None
     format: Format = Format.AUTO
     follow_redirects: StrictBool = False
+    options: dict[str, Any] | None = Field(None, max_length=50)
     redaction: list[RedactionRule] | None = Field(None, max_length=200)
+
+    @model_validator(mode="after")
+    def _options_fit_the_type(self) -> NewLinkBody:
+        try:
+            checked = connector_of(self.type).options.model_validate(self.options or {})
+        except ValidationError as error:
+            item = error.errors()[0]
+            field = ".".join(["options", *(str(part) for part in item["loc"])])
+            message = item["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{field}: {message}") from None
+        self.options = checked.model_dump(mode="json", exclude_defaults=True)
+        for name in connector_of(self.type).secret_options & self.options.keys():
+            check_env_reference(str(self.options[name]))
+        return self
 
     @model_validator(mode="after")
     def _body_goes_with_post(self) -> NewLinkBody:
@@ -186,6 +197,7 @@ class NewLinkBody(Body):
                 format=self.format,
                 follow_redirects=self.follow_redirects,
             ),
+            options=self.options or {},
             redaction=tuple(
                 {"path": rule.path, "action": rule.action.value} for rule in self.redaction or ()
             ),

@@ -1,0 +1,1 @@
+"""REST APIs: every page of the answer, over HTTP."""

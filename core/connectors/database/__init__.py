@@ -1,0 +1,1 @@
+"""Databases: what a read-only query answers."""

@@ -1,0 +1,1 @@
+"""Files: uploaded, or at an address."""

@@ -1,0 +1,1 @@
+"""GraphQL APIs: a query, and its pages by Relay cursors."""

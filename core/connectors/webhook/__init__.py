@@ -1,0 +1,1 @@
+"""Webhooks: what a CRM sends by itself, signed."""

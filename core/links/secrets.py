@@ -1,0 +1,185 @@
+"""The secrets of a link: encrypting them, keeping stored ones in an edit, hiding them.
+
+Secret are the API key, headers and query parameters that look it, and the options that the
+connector of the link's type names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from core.connectors.registry import connector_of
+from core.links.described import NewLink
+from core.models import CrmLink, LinkType
+from core.security.secrets import (
+    MASK,
+    SecretBox,
+    is_env_reference,
+    is_sealed,
+    is_secret_header,
+)
+from core.store import Document
+
+
+class LinkSecrets:
+    """Encrypts and compares the secrets of links."""
+
+    def __init__(self, box: SecretBox) -> None:
+        self._box = box
+
+    def sealed_key(self, new: NewLink, stored: CrmLink | None) -> str | None:
+        """The API key as it is to be stored; a masked one is that of ``stored``."""
+        if new.api_key == MASK:
+            return stored.api_key if stored else None
+        return self._seal(new.api_key) if new.api_key else None
+
+    def sealed(self, values: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+        """Headers or parameters, with the secret ones encrypted; masked ones as ``stored``."""
+        sealed = {}
+        for name, value in values.items():
+            if value == MASK and name in stored:
+                sealed[name] = stored[name]
+            else:
+                sealed[name] = self._box.seal(value) if is_secret_header(name, value) else value
+        return sealed
+
+    def sealed_options(self, new: NewLink, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The connector's options, with the secret ones encrypted; masked ones as ``stored``."""
+        secret = connector_of(new.type).secret_options
+        sealed = dict(new.options)
+        for name in secret & sealed.keys():
+            if sealed[name] == MASK:
+                sealed[name] = stored.get(name)
+            elif sealed[name]:
+                sealed[name] = self._seal(sealed[name])
+        return {name: value for name, value in sealed.items() if value is not None}
+
+    def opened(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Headers or parameters in the clear."""
+        return {name: self._box.open(value) for name, value in values.items()}
+
+    def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
+        """``new`` with its masked secrets as those of ``draft``, in the clear."""
+        key = new.api_key
+        if key == MASK:
+            key = self._box.open(draft.api_key) if draft.api_key else None
+
+        def opened(values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+            return {
+                name: self._box.open(stored[name]) if value == MASK and name in stored else value
+                for name, value in values.items()
+            }
+
+        params = opened(new.fetch.params, draft.fetch.params)
+        return replace(
+            new,
+            api_key=key,
+            headers=opened(new.headers, draft.headers),
+            fetch=replace(new.fetch, params=params),
+            options=opened(new.options, draft.options),
+        )
+
+    def has_others(self, link: CrmLink, new: NewLink) -> bool:
+        """Whether ``new`` brings a secret that is not the stored one; masks bring none."""
+        key = self._box.open(link.api_key) if link.api_key else None
+        pairs: list[tuple[Any, Any]] = [(key, new.api_key)] if new.api_key else []
+        for stored, fresh in ((link.headers, new.headers), (link.fetch.params, new.fetch.params)):
+            opened = self.opened(stored)
+            pairs += [(opened.get(name), v) for name, v in fresh.items() if name in stored]
+        for name in connector_of(new.type).secret_options & new.options.keys():
+            was = link.options.get(name)
+            pairs.append((self._box.open(was) if was else None, new.options[name]))
+        return any(fresh not in (MASK, was) for was, fresh in pairs)
+
+    def is_same_source(self, link: CrmLink, new: NewLink) -> bool:
+        """Whether both ask the same thing in the same way."""
+        key = self._box.open(link.api_key) if link.api_key else None
+        fetch = replace(link.fetch, params=self.opened(link.fetch.params))
+        return (link.type, key or None, self.opened(link.headers), fetch, self._options(link)) == (
+            new.type,
+            new.api_key or None,
+            dict(new.headers),
+            replace(new.fetch, params=dict(new.fetch.params)),
+            {name: value for name, value in new.options.items() if value is not None},
+        )
+
+    def seal_stored(self, entry: Document) -> None:
+        """Encrypt what a stored link, of before secrets were encrypted, holds in the clear."""
+        if entry.get("api_key") and not _is_safe(entry["api_key"]):
+            entry["api_key"] = self._box.seal(entry["api_key"])
+        entry["headers"] = {
+            name: self._box.seal(value) if _clear_header(name, value) else value
+            for name, value in (entry.get("headers") or {}).items()
+        }
+
+    def _seal(self, value: str) -> str:
+        return value if is_env_reference(value) else self._box.seal(value)
+
+    def _options(self, link: CrmLink) -> dict[str, Any]:
+        secret = connector_of(link.type).secret_options
+        return {
+            name: self._box.open(value) if name in secret else value
+            for name, value in link.options.items()
+        }
+
+
+def map_secrets(entry: Document, change: Callable[[str], str]) -> None:
+    """Put ``change`` of each stored secret of a link's document into its place."""
+    if entry.get("api_key"):
+        entry["api_key"] = change(entry["api_key"])
+    if entry.get("headers"):
+        entry["headers"] = {name: change(value) for name, value in entry["headers"].items()}
+    fetch = entry.get("fetch")
+    if fetch and fetch.get("params"):
+        fetch["params"] = {name: change(v) for name, v in fetch["params"].items()}
+    options = entry.get("options") or {}
+    if options and entry.get("type") in set(LinkType):
+        for name in connector_of(LinkType(entry["type"])).secret_options & options.keys():
+            options[name] = change(options[name])
+
+
+def is_in_the_clear(link: CrmLink) -> bool:
+    """Whether a stored link holds a secret that is not encrypted."""
+    return bool(link.api_key and not _is_safe(link.api_key)) or any(
+        _clear_header(name, value) for name, value in link.headers.items()
+    )
+
+
+def shown_secret(stored: str | None) -> str | None:
+    """What may be shown of a stored secret: the mask, or the variable that holds it."""
+    if stored and is_env_reference(stored):
+        return stored
+    return MASK if stored else None
+
+
+def public_headers(link: CrmLink) -> dict[str, str]:
+    """The link's headers, secret values masked."""
+    return masked(link.headers)
+
+
+def masked(values: Mapping[str, str]) -> dict[str, str]:
+    """Headers or parameters, secret values masked."""
+    return {
+        name: MASK if is_sealed(value) or is_secret_header(name, value) else value
+        for name, value in values.items()
+    }
+
+
+def masked_options(link: CrmLink) -> dict[str, Any]:
+    """The connector's options, secret ones masked."""
+    secret = connector_of(link.type).secret_options
+    return {
+        name: shown_secret(value) if name in secret else value
+        for name, value in link.options.items()
+    }
+
+
+def _is_safe(value: str) -> bool:
+    """Whether a stored key may stay as it is: encrypted, or the name of a variable."""
+    return is_sealed(value) or is_env_reference(value)
+
+
+def _clear_header(name: str, value: str) -> bool:
+    return is_secret_header(name, value) and not is_sealed(value)
