@@ -46,6 +46,9 @@ _LINK_FIELDS = (
     "format",
     "follow_redirects",
     "options",
+    "transform",
+    "validation",
+    "match_key",
     "redaction",
 )
 

@@ -25,6 +25,7 @@
     │   └── AnswerError             permanent  the CRM answered, with something unusable
     │       ├── NotReadable         not valid JSON, a web page, bytes that are no text
     │       ├── EmptyAnswer         nothing in it
+    │       ├── InvalidRecords      too many records are not as the link's rules want them
     │       ├── PaginationFailed    a page repeats, or is missing, or leads nowhere
     │       ├── Truncated           fewer records came than the CRM says there are
     │       └── LimitExceeded       too many bytes, pages or records; too deep
@@ -222,6 +223,12 @@ class EmptyAnswer(AnswerError):
     """The CRM answered with nothing at all."""
 
     kind = "empty"
+
+
+class InvalidRecords(AnswerError):
+    """More records than the link allows are not as its rules want them."""
+
+    kind = "invalid"
 
 
 class PaginationFailed(AnswerError):

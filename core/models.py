@@ -189,6 +189,8 @@ class CrmLink:
     """Steps that change the records, in order (see core.text.transform)."""
     validation: Mapping[str, Any] = field(default_factory=dict)
     """What records must be like (see core.text.validate)."""
+    match_key: str | None = None
+    """The field with the key that the customer has in other links, too."""
     redaction: tuple[Mapping[str, str], ...] = ()
     """Redaction rules (see core.text.redact), each ``{path, action}``."""
     created_at: datetime | None = None
@@ -216,6 +218,7 @@ class CrmLink:
             options=document.get("options") or {},
             transform=tuple(document.get("transform") or ()),
             validation=document.get("validation") or {},
+            match_key=document.get("match_key"),
             redaction=tuple(document.get("redaction") or ()),
             created_at=document.get("created_at"),
             revision=int(document.get("revision") or 0),
@@ -238,6 +241,7 @@ class CrmLink:
             "options": dict(self.options),
             "transform": [dict(step) for step in self.transform],
             "validation": dict(self.validation),
+            "match_key": self.match_key,
             "redaction": [dict(rule) for rule in self.redaction],
             "edited_by": self.edited_by,
         }

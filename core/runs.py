@@ -18,6 +18,7 @@ from core.store import Database, Document, insert
 MAX_LINES = 500
 # Of so many runs of each link it is kept what they changed.
 KEEP_CHANGES = 20
+MAX_FINDINGS = 200
 # In seconds: an hour, half a day, three days.
 _WINDOWS = (3600.0, 43_200.0, 259_200.0)
 OPEN_STATES = (RunState.QUEUED.value, RunState.RUNNING.value)
@@ -187,6 +188,13 @@ class Runs:
                 "action": error.action,
                 "permanent": error.permanent,
             }
+        self._runs.update_one({"_id": run_id}, {"$set": fields})
+
+    def note_findings(
+        self, run_id: str, field_changes: Sequence[str], set_aside: Sequence[str]
+    ) -> None:
+        """Keep which fields changed, and why records were set aside, a line each."""
+        fields = {"field_changes": list(field_changes)[:MAX_FINDINGS], "set_aside": list(set_aside)}
         self._runs.update_one({"_id": run_id}, {"$set": fields})
 
     def keep_changes(self, run_id: str, link_id: str, changes: Sequence[str]) -> None:

@@ -46,6 +46,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "timeout": Diagnosis("The CRM is too slow to answer", _CRM_OPS),
     "address": Diagnosis("The link's address may not be fetched", _OPS),
     "not_readable": Diagnosis("The CRM answers with something that is not data", _OPERATOR),
+    "invalid": Diagnosis("Too many records are not as the link's rules want them", _CRM_ADMIN),
     "empty": Diagnosis("The CRM answers with nothing", _CRM_ADMIN),
     "pagination": Diagnosis("The CRM's pages don't add up", _OPERATOR),
     "truncated": Diagnosis("The CRM sends fewer records than it has", _OPERATOR),

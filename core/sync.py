@@ -30,15 +30,17 @@ from core.settings import Settings
 from core.store import Database
 from core.text.changes import Changes
 from core.text.chunk import chunk_records
-from core.text.erased import ErasedValues, without_erased
-from core.text.flatten import Flattened, flatten
+from core.text.erased import ErasedValues
+from core.text.flatten import Flattened
 from core.text.increment import (
     apply_increment,
     can_take_increments,
     identity_field,
     latest_cursor,
 )
+from core.text.prepare import Prepared, prepare
 from core.text.redact import Policy, in_words
+from core.text.schema import schema_changes
 from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
 from core.vectors.generation import GenerationWriter
@@ -162,19 +164,19 @@ class Sync:
 
         step("flatten")
         options = link.link.fetch
-        answer, redactions = self._policies.apply(policy, fetched.answer, watch.check)
-        flattened = flatten(
-            answer,
-            selector=options.records,
-            id_field=options.id_field
-            or (
-                identity_field((e.record for e in served), state["records_at"]) if served else None
-            ),
+        served_id = (
+            identity_field((e.record for e in served), state["records_at"]) if served else None
+        )
+        prepared = prepare(
+            fetched.answer,
+            link.link,
+            redact=lambda answer: self._policies.apply(policy, answer, watch.check),
+            erased=self._erased_in(link.company_id),
+            id_field=served_id,
             check=watch.check,
         )
-        flattened, erased = without_erased(flattened, self._erased_in(link.company_id))
-        if erased:
-            self._say(run_id, f"Left out {erased} records of erased persons")
+        flattened, redactions = prepared.flattened, prepared.redactions
+        self._tell(run_id, prepared, state, facts, is_increment=served is not None)
         if options.incremental:
             facts["cursor"] = latest_cursor(
                 flattened, options.incremental.field, state.get("cursor") if served else None
@@ -193,6 +195,7 @@ class Sync:
             if not fetched.is_meant:
                 self._guard_shrinking(link, flattened, lease)
         counts |= {"lines": flattened.total_lines, "records": flattened.record_count}
+        counts["set_aside"] = prepared.set_aside
         counts["redacted"] = sum(redactions.done.values())
         if redactions.done:
             self._say(run_id, "Redacted before storing: " + in_words(redactions.done))
@@ -261,6 +264,28 @@ class Sync:
             "removed": len(plan.gone),
         }
         return Result(RunState.SUCCEEDED, counts, facts, plan.changes)
+
+    def _tell(
+        self,
+        run_id: str,
+        prepared: Prepared,
+        state: Mapping[str, Any],
+        facts: dict[str, Any],
+        *,
+        is_increment: bool,
+    ) -> None:
+        """Write down what was found on the way; ``facts`` get the fields that there are."""
+        for note in prepared.notes:
+            self._say(run_id, note)
+        before: Mapping[str, str] = state.get("schema") or {}
+        # What an increment lacks is still there in what it does not bring.
+        after = {**before, **prepared.schema} if is_increment else prepared.schema
+        facts["schema"] = after
+        changes = schema_changes(before, after)
+        if changes:
+            self._say(run_id, f"{len(changes)} fields have changed: {'; '.join(changes[:5])}")
+        if changes or prepared.set_aside:
+            self._runs.note_findings(run_id, changes, prepared.set_aside_lines)
 
     def _fetch(
         self,

@@ -19,7 +19,7 @@ from core.connectors.http import Watch
 from core.connectors.interface import Context
 from core.connectors.pauses import HostPauses
 from core.connectors.registry import connector_of
-from core.errors import DeskError, NotFound
+from core.errors import DeskError, InvalidRequest, NotFound
 from core.leases import Leases
 from core.links import Links, NewLink
 from core.models import Channel, CrmLink, PageLink
@@ -31,8 +31,9 @@ from core.store import Database, Document, insert
 from core.sync import SHRINK_THRESHOLD
 from core.text.changes import describe_changes
 from core.text.chunk import chunk_records
-from core.text.erased import ErasedValues, without_erased
-from core.text.flatten import Flattened, flatten
+from core.text.erased import ErasedValues
+from core.text.flatten import Flattened
+from core.text.prepare import prepare
 from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
 
@@ -88,6 +89,12 @@ class Trials:
         """Write a trial down; its id. Raises NotFound (page, link), InvalidRequest."""
         self._links.of_page(company_id, page_id)
         stored = self._links.get(company_id, link_id).link if link_id else None
+        if not connector_of(new.type).can_be_tried:
+            raise InvalidRequest(
+                "type",
+                f"A link of type {new.type.value} can't be tested: its records come by themselves.",
+                action="Save it, and have the CRM send an event.",
+            )
         draft = self._links.draft(new, stored)
         trial_id = "trial-" + secrets.token_hex(8)
         insert(
@@ -183,13 +190,16 @@ class Trials:
         fetched = connector_of(own.type).fetch(own, context)
         seconds = time.monotonic() - started
         assert fetched.answer is not None, "asked without validators"
-        answer, redactions = self._policies.apply(
-            self._policies.of(link), fetched.answer, watch.check
+        policy = self._policies.of(link)
+        prepared = prepare(
+            fetched.answer,
+            own,
+            redact=lambda answer: self._policies.apply(policy, answer, watch.check),
+            erased=self._erased_in(trial["company_id"]),
+            check=watch.check,
         )
-        flattened = flatten(
-            answer, selector=own.fetch.records, id_field=own.fetch.id_field, check=watch.check
-        )
-        flattened, _ = without_erased(flattened, self._erased_in(trial["company_id"]))
+        flattened, redactions = prepared.flattened, prepared.redactions
+        warnings += prepared.notes
         chunks = [
             chunk
             for own_chunks in chunk_records(
@@ -217,7 +227,7 @@ class Trials:
             }
         new = [chunk for chunk in chunks if chunk.chunk_id not in served_chunks]
         return {
-            "status": "200 OK",
+            "status": connector_of(own.type).went_well,
             "seconds": round(seconds, 3),
             "bytes": fetched.bytes,
             "pages": fetched.pages,
@@ -235,6 +245,8 @@ class Trials:
             "personal": dict(redactions.found),
             "redacted": dict(redactions.done),
             "difference": difference,
+            "set_aside": prepared.set_aside,
+            "set_aside_lines": prepared.set_aside_lines,
         }
 
     def _embedding_cost(self, texts: list[str]) -> float:

@@ -44,6 +44,15 @@ def show_run(acting: Acting, run_id: str) -> None:
     show_steps(run)
     lines = [f"{clock(line['at'])} {line['level']:7} {line['text']}" for line in run["lines"]]
     st.code(visible("\n".join(lines)) or "No lines yet.", language=None, wrap_lines=True)
+    if fields := run.get("field_changes"):
+        with st.expander(f"Fields that changed ({len(fields)})"):
+            st.code(visible("\n".join(fields)), language=None, wrap_lines=True)
+    if set_aside := run.get("set_aside"):
+        count = (run.get("counts") or {}).get("set_aside", len(set_aside))
+        with st.expander(f"Records set aside ({count:,})"):
+            st.code(visible("\n".join(set_aside)), language=None, wrap_lines=True)
+            if count > len(set_aside):
+                st.caption(f"The first {len(set_aside)} are kept.")
     if changes := desk.runs.changes(run["_id"]):
         with st.expander(f"What changed ({run.get('changes_total', len(changes))})"):
             st.code(visible("\n".join(changes)), language=None, wrap_lines=True)

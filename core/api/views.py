@@ -43,6 +43,9 @@ def link_view(
         "shrink_threshold": own.shrink_threshold,
         **fetch_view(own.fetch),
         "options": masked_options(own),
+        "transform": [dict(step) for step in own.transform],
+        "validation": dict(own.validation),
+        "match_key": own.match_key,
         "redaction": [dict(rule) for rule in own.redaction],
         "revision": own.revision,
         "created_at": own.created_at.isoformat() if own.created_at else None,
@@ -97,6 +100,8 @@ def run_view(run: Document, *, with_lines: bool = True) -> dict[str, Any]:
         "error": run["error"],
         "decision": run.get("decision"),
         "changes_total": run.get("changes_total", 0),
+        "field_changes": run.get("field_changes", []),
+        "set_aside": run.get("set_aside", []),
         "retry_at": moment(run["retry_at"]),
     }
     return view | {"lines": lines} if with_lines else view

@@ -108,6 +108,10 @@ class Connector(Protocol):
     options: ClassVar[type[Options]]
     secret_options: ClassVar[frozenset[str]]
     """Those that are kept encrypted and never shown."""
+    can_be_tried: ClassVar[bool]
+    """Whether a fetch without storing anything tells something."""
+    went_well: ClassVar[str]
+    """What a test says when it went well."""
 
     def check(self, url: str, options: Mapping[str, Any], guard: AddressGuard) -> None:
         """Refuse what could not be fetched, as a person enters it. Raises InvalidRequest."""

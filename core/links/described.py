@@ -30,6 +30,7 @@ class NewLink:
     options: Mapping[str, Any] = field(default_factory=dict)
     transform: tuple[Mapping[str, Any], ...] = ()
     validation: Mapping[str, Any] = field(default_factory=dict)
+    match_key: str | None = None
     redaction: tuple[Mapping[str, str], ...] = ()
 
 
@@ -49,6 +50,7 @@ def unsaved(new: NewLink, page_id: str, channels: Mapping[Channel, bool]) -> Pag
         options=new.options,
         transform=new.transform,
         validation=new.validation,
+        match_key=new.match_key,
         redaction=new.redaction,
     )
     return PageLink("", page_id, "", link, dict(channels))

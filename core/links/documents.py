@@ -65,6 +65,7 @@ def link_facts(link: PageLink) -> dict[str, Any]:
         "options": masked_options(own),
         "transform": [dict(step) for step in own.transform],
         "validation": dict(own.validation),
+        "match_key": own.match_key,
         "redaction": [dict(rule) for rule in own.redaction],
     }
 

@@ -154,6 +154,7 @@ class Links:
             options=self._secrets.sealed_options(new, stored.options if stored else {}),
             transform=new.transform,
             validation=new.validation,
+            match_key=new.match_key,
             redaction=new.redaction,
             created_at=(stored.created_at if stored else None) or datetime.now(UTC),
             revision=stored.revision + 1 if stored else 0,

@@ -35,6 +35,8 @@ from core.models import (
 )
 from core.security.secrets import check_env_reference
 from core.text.redact import Action, check_rule_path
+from core.text.transform import FieldPath, Step
+from core.text.validate import Rules
 
 # RFC 9110: a field name is a token, a value has no line breaks and no control characters.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -125,6 +127,9 @@ class NewLinkBody(Body):
     format: Format = Format.AUTO
     follow_redirects: StrictBool = False
     options: dict[str, Any] | None = Field(None, max_length=50)
+    transform: list[Step] | None = Field(None, max_length=50)
+    validation: Rules | None = None
+    match_key: FieldPath | None = None
     redaction: list[RedactionRule] | None = Field(None, max_length=200)
 
     @model_validator(mode="after")
@@ -198,6 +203,13 @@ class NewLinkBody(Body):
                 follow_redirects=self.follow_redirects,
             ),
             options=self.options or {},
+            transform=tuple(
+                step.model_dump(mode="json", exclude_defaults=True) for step in self.transform or ()
+            ),
+            validation=self.validation.model_dump(mode="json", exclude_defaults=True)
+            if self.validation
+            else {},
+            match_key=self.match_key,
             redaction=tuple(
                 {"path": rule.path, "action": rule.action.value} for rule in self.redaction or ()
             ),

@@ -148,7 +148,7 @@ class _Walk:
             )
         if isinstance(value, Pairs) and value:
             for key, member in value:
-                step = _key_step(key, first=not path)
+                step = key_step(key, first=not path)
                 self.visit(member, path + step, pattern + step, depth + 1, group, inside)
         elif isinstance(value, list) and value:
             here = pattern + "[]"
@@ -171,7 +171,7 @@ class _Walk:
             if isinstance(part, int):
                 path, pattern, value = f"{path}[{part}]", f"{pattern}[]", value[part]
             else:
-                step = _key_step(part, first=not path)
+                step = key_step(part, first=not path)
                 path, pattern = path + step, pattern + step
                 value = next(member for key, member in reversed(value) if key == part)
         group = _Group(path, pattern, value) if parts else self.rest
@@ -212,7 +212,7 @@ def find_records(value: Any, check: Callable[[], None] = lambda: None) -> tuple[
             stack.extend(
                 (
                     member,
-                    pattern + _key_step(key, first=not pattern),
+                    pattern + key_step(key, first=not pattern),
                     keys if "[]" in pattern else (*keys, key),
                 )
                 for key, member in reversed(node)
@@ -261,7 +261,7 @@ def _flatten_text(text: str) -> Flattened:
     return Flattened(records, len(lines), None)
 
 
-def _key_step(key: str, *, first: bool) -> str:
+def key_step(key: str, *, first: bool) -> str:
     if _PLAIN_KEY.fullmatch(key):
         return key if first else f".{key}"
     quoted = json.dumps(key, ensure_ascii=False)

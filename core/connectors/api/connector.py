@@ -54,6 +54,8 @@ class ApiConnector:
 
     options: ClassVar[type[Options]] = ApiOptions
     secret_options: ClassVar[frozenset[str]] = frozenset({"client_secret", "refresh_token"})
+    can_be_tried: ClassVar[bool] = True
+    went_well: ClassVar[str] = "200 OK"
 
     def check(self, url: str, options: Mapping[str, Any], guard: AddressGuard) -> None:
         """Refuse what could not be fetched, as a person enters it. Raises InvalidRequest."""

@@ -32,6 +32,8 @@ class DatabaseConnector:
 
     options: ClassVar[type[Options]] = DatabaseOptions
     secret_options: ClassVar[frozenset[str]] = frozenset()
+    can_be_tried: ClassVar[bool] = True
+    went_well: ClassVar[str] = "Connected"
 
     def check(self, url: str, options: Mapping[str, Any], guard: AddressGuard) -> None:  # noqa: ARG002
         """Refuse what could not be connected to, as a person enters it. Raises InvalidRequest."""

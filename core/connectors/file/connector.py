@@ -32,6 +32,7 @@ class FileConnector(ApiConnector):
     """Fetches file links."""
 
     options: ClassVar[type[Options]] = FileOptions
+    went_well: ClassVar[str] = "Read"
 
     def check(self, url: str, options: Mapping[str, Any], guard: AddressGuard) -> None:
         """Refuse what could not be read, as a person enters it. Raises InvalidRequest."""

@@ -42,6 +42,8 @@ class WebhookConnector:
 
     options: ClassVar[type[Options]] = WebhookOptions
     secret_options: ClassVar[frozenset[str]] = frozenset({"secret", "previous_secret"})
+    can_be_tried: ClassVar[bool] = False
+    went_well: ClassVar[str] = "Received"
 
     def check(self, url: str, options: Mapping[str, Any], guard: AddressGuard) -> None:
         """Nothing to refuse: no request goes to the link's URL."""

@@ -1,0 +1,70 @@
+"""Which fields an answer has, of which types, and what is different from the answer before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.text.decode import CHECK_EVERY, Number, Pairs
+from core.text.flatten import key_step
+
+MOST_FIELDS = 1000
+"""An answer with more has values for names; watching those would tell nothing."""
+
+Schema = dict[str, str]
+"""Types by path, such as ``customers[].age: number``; several are joined by `` or ``."""
+
+
+def schema_of(value: Any, check: Callable[[], None] = lambda: None) -> Schema:
+    """The fields of a decoded answer; empty when there are more than MOST_FIELDS.
+
+    A null says nothing about the type. ``check`` is called again and again, and may raise.
+    """
+    found: dict[str, set[str]] = {}
+    stack: list[tuple[Any, str]] = [(value, "")]
+    looked_at = 0
+    while stack:
+        node, path = stack.pop()
+        looked_at += 1
+        if looked_at % CHECK_EVERY == 0:
+            check()
+            if len(found) > MOST_FIELDS:
+                return {}
+        if isinstance(node, Pairs):
+            stack.extend((m, path + key_step(key, first=not path)) for key, m in node)
+        elif isinstance(node, list):
+            stack.extend((element, path + "[]") for element in node)
+        elif path:
+            types = found.setdefault(path, set())
+            if node is not None:
+                types.add(_type(node))
+    if len(found) > MOST_FIELDS:
+        return {}
+    return {path: " or ".join(sorted(types)) or "empty" for path, types in sorted(found.items())}
+
+
+def schema_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What came, went and changed its type, a line each; nothing when one of them is not known."""
+    if not before or not after:
+        return []
+    came = [f"new field: {path} ({after[path]})" for path in after if path not in before]
+    went = [f"gone: {path} ({before[path]})" for path in before if path not in after]
+    changed = [
+        f"another type: {path} ({before[path]} → {after[path]})"
+        for path in after
+        if path in before and _differ(before[path], after[path])
+    ]
+    return came + went + changed
+
+
+def _differ(before: str, after: str) -> bool:
+    # Empty so far, or empty now: nothing is known of a type.
+    if "empty" in (before, after):
+        return False
+    return set(before.split(" or ")) != set(after.split(" or "))
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "number" if isinstance(value, Number) else "text"
