@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.bot.merge import MergedLine
 from core.bot.reply import Reply
 from core.configuration import Step
 from core.connectors.api import consent
@@ -198,10 +199,15 @@ class Acting:
 
     # Asking
 
-    def search(self, page_id: str, channel: Channel, query: str, k: int) -> list[Hit]:
-        """The chunks of a page and channel that answer best."""
+    def search(
+        self, page_id: str, channel: Channel, query: str, k: int
+    ) -> tuple[list[Hit], list[MergedLine]]:
+        """The chunks that answer best, and what all links say of the first one's customer."""
         self.user.require(Permission.SEARCH)
-        return self._desk.retriever.search(self.user.company_id, page_id, channel, query, k)
+        company_id = self.user.company_id
+        hits = self._desk.retriever.search(company_id, page_id, channel, query, k)
+        merged = self._desk.replier.merged(company_id, page_id, channel, hits[0]) if hits else []
+        return hits, merged
 
     def reply(self, page_id: str, channel: Channel, message: str) -> Reply:
         """What the bot would answer."""

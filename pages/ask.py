@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.acting import Acting
+from core.bot.merge import MergedLine
 from core.bot.reply import Reply
 from core.errors import DeskError
 from core.models import Channel
@@ -14,6 +15,7 @@ from pages.looks import show_moment
 from pages.pickers import pick_channel, pick_page
 from pages.session import (
     ago,
+    cell,
     may_operate,
     plain,
     plain_badge,
@@ -35,6 +37,8 @@ def show_reply(reply: Reply) -> None:
                 st.caption(plain(f"[{one.number}] {one.link_name} · {one.path} · {one.line}"))
         else:
             st.text(reply.text)
+    if reply.merged:
+        show_merged(reply.merged)
     st.subheader("What it found")
     if not reply.context:
         st.info(
@@ -45,6 +49,38 @@ def show_reply(reply: Reply) -> None:
         st.page_link("links.py", label="To the CRM links", icon=":material/link:")
     for hit in reply.context:
         show_hit(hit)
+
+
+def show_merged(merged: list[MergedLine]) -> None:
+    """What several links say of one customer."""
+    names = sorted({line.link_name for line in merged})
+    contradictions = len({line.field for line in merged if line.contradicts})
+    st.subheader("One customer, several CRMs")
+    st.caption(
+        plain(f"Put together from {', '.join(names)}.")
+        + (
+            f" They disagree on {contradictions} fields: the fresher value comes first."
+            if contradictions
+            else ""
+        )
+    )
+    st.dataframe(
+        [
+            {
+                "Field": cell(line.field),
+                "Value": cell(line.value),
+                "From": cell(f"{line.link_name} · {line.path}"),
+                "Changed": line.updated_at,
+                "Disagrees": line.contradicts,
+            }
+            for line in merged
+        ],
+        hide_index=True,
+        column_config={
+            "Changed": st.column_config.DatetimeColumn(format="distance"),
+            "Disagrees": st.column_config.CheckboxColumn(),
+        },
+    )
 
 
 def show_hit(hit: Hit) -> None:

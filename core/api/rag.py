@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from core.api.access import ActingParam
 from core.api.schemas import ReplyRequest, SearchRequest
-from core.api.views import hit_view, moment
+from core.api.views import hit_view, merged_view, moment
 from core.errors import NotFound
 from core.links.schema import PageId
 
@@ -68,9 +68,15 @@ def document_details(
 
 @router.post("/search")
 def search(acting: ActingParam, body: SearchRequest) -> dict[str, Any]:
-    """The chunks of one page and channel that fit best, best first."""
-    hits = acting.search(body.page_id, body.channel, body.query, body.k)
-    return {"hits": [hit_view(hit) for hit in hits]}
+    """The chunks of one page and channel that fit best, best first.
+
+    ``merged`` has what all links say of the best hit's customer, when several know them.
+    """
+    hits, merged = acting.search(body.page_id, body.channel, body.query, body.k)
+    return {
+        "hits": [hit_view(hit) for hit in hits],
+        "merged": [merged_view(line) for line in merged],
+    }
 
 
 @router.post("/reply")
@@ -90,5 +96,6 @@ def reply(acting: ActingParam, body: ReplyRequest) -> dict[str, Any]:
             }
             for one in made.citations
         ],
+        "merged": [merged_view(line) for line in made.merged],
         "context": [hit_view(hit) for hit in made.context],
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from core.bot.merge import MergedLine
 from core.desk import Desk
 from core.leases import NEVER
 from core.links import masked, masked_options, public_headers
@@ -137,6 +138,20 @@ def hit_view(hit: Hit) -> dict[str, Any]:
         "path": hit.path,
         "synced_at": hit.synced_at.isoformat() if hit.synced_at else None,
         "stale": hit.stale,
+    }
+
+
+def merged_view(line: MergedLine) -> dict[str, Any]:
+    """A line of what several links say of one customer."""
+    return {
+        "field": line.field,
+        "value": line.value,
+        "line": line.line,
+        "link_id": line.link_id,
+        "link_name": line.link_name,
+        "path": line.path,
+        "updated_at": line.updated_at.isoformat(),
+        "contradicts": line.contradicts,
     }
 
 

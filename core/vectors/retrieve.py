@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.leases import Leases
 from core.links import Links
-from core.models import Channel, Record
+from core.models import Channel, PageLink
 from core.settings import Settings
 from core.status import is_stale
-from core.vectors.contents import Contents
+from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
+from core.vectors.live import LiveRecords
 from core.vectors.mirror import Mirror
 
 
@@ -26,6 +28,8 @@ class Hit:
     path: str
     synced_at: datetime | None
     stale: bool
+    entry: Entry | None = field(default=None, compare=False, repr=False)
+    """The record that the chunk is of."""
 
 
 class Retriever:
@@ -43,10 +47,9 @@ class Retriever:
         self._settings = settings
         self._links = links
         self._leases = leases
-        self._contents = contents
+        self._live = LiveRecords(contents)
         self._mirror = mirror
         self._embedder = embedder
-        self._records: dict[str, tuple[int, dict[str, Record]]] = {}
 
     def search(
         self, company_id: str, page_id: str, channel: Channel, query: str, k: int
@@ -60,35 +63,47 @@ class Retriever:
         hits = []
         for found in near:
             link, state = by_id[found.link_id], states.get(found.link_id)
-            record = self._record(found.link_id, found.chunk_id, state)
-            if state is None or record is None:
+            entry = self._live.of_chunk(link, state, found.chunk_id) if state else None
+            if state is None or entry is None:
                 continue  # deleted, or replaced, since the mirror was looked at
             synced = state["last_success_at"]
             hits.append(
                 Hit(
-                    text=record.positioned(found.text),
+                    text=entry.record.positioned(found.text),
                     score=round(found.score, 4),
                     link_id=found.link_id,
                     link_name=link.link.name,
-                    path=record.path,
+                    path=entry.record.path,
                     synced_at=datetime.fromtimestamp(synced, UTC) if synced else None,
                     stale=is_stale(link, synced, self._settings),
+                    entry=entry,
                 )
             )
         return hits
 
-    def _record(
-        self, link_id: str, chunk_id: str, state: dict[str, object] | None
-    ) -> Record | None:
-        if state is None:
-            return None
-        generation = int(str(state["live_generation"]))
-        cached = self._records.get(link_id)
-        if cached is None or cached[0] != generation:
-            records = {
-                own_id: entry.record
-                for entry in self._contents.read(link_id, generation)
-                for own_id, _ in entry.chunks
-            }
-            cached = self._records[link_id] = (generation, records)
-        return cached[1].get(chunk_id)
+    def about_the_same(
+        self, company_id: str, page_id: str, channel: Channel, hit: Hit
+    ) -> list[tuple[PageLink, Entry]]:
+        """The records of all the channel's links about the customer of a hit, its own first.
+
+        Only its own when the customer is known by nothing, or by something that others share.
+        """
+        links = [x for x in self._links.of_page(company_id, page_id) if x.channels.get(channel)]
+        states = self._leases.states([link.link.link_id for link in links])
+        own = next((link for link in links if link.link.link_id == hit.link_id), None)
+        if own is None or hit.entry is None:
+            return []
+        found = [(own, hit.entry)]
+        if not self._live.names_one(hit.entry.record, own, states[hit.link_id]):
+            return found
+        for link in _others(links, hit, states):
+            entry = self._live.about_the_same(
+                hit.entry.record, own, link, states[link.link.link_id]
+            )
+            if entry is not None:
+                found.append((link, entry))
+        return found
+
+
+def _others(links: Sequence[PageLink], hit: Hit, states: Mapping[str, object]) -> list[PageLink]:
+    return [x for x in links if x.link.link_id != hit.link_id and x.link.link_id in states]

@@ -1,0 +1,59 @@
+"""By what the same customer is known in several links: e-mail, phone number, a declared key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import phonenumbers
+
+from core.models import Record
+from core.text.personal import words_of
+
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_EMAIL_NAMES = re.compile(r"(?:^| )e ?mails?(?: address)?$|(?:^| )mail$")
+_PHONE_NAMES = re.compile(r"(?:^| )(?:phone|mobile|cell|tel|telephone|whatsapp)(?: number)?$")
+_NO_DIGIT = re.compile(r"\D")
+# Fewer digits are an extension, or nothing.
+_LEAST_DIGITS = 7
+
+
+def fields_of(record: Record) -> Iterator[tuple[str, str, str]]:
+    """The record's fields outside of lists in it: name with its way, value, and the whole line."""
+    cut = len(record.pattern)
+    for line in record.lines:
+        path, separator, value = line[cut:].partition(": ")
+        if separator and "[" not in path:
+            yield path.removeprefix("."), value, line
+
+
+def identities(record: Record, match_key: str | None = None) -> frozenset[str]:
+    """What the record's customer is known by: ``email:…``, ``phone:…``, ``key:…``.
+
+    E-mail addresses in any case; phone numbers without their punctuation, international ones as
+    E.164. Masked values are nobody's.
+    """
+    found = set()
+    for path, came, _ in fields_of(record):
+        value = came.strip()
+        if path == match_key and value not in ("", "null"):
+            found.add(f"key:{value.casefold()}")
+        words = words_of(path.rpartition(".")[2])
+        if _EMAIL_NAMES.search(words) and _EMAIL.fullmatch(value):
+            found.add(f"email:{value.casefold()}")
+        elif _PHONE_NAMES.search(words) and (number := _phone(value)):
+            found.add(f"phone:{number}")
+    return frozenset(found)
+
+
+def _phone(value: str) -> str | None:
+    if value.startswith(("+", "00")):
+        try:
+            parsed = phonenumbers.parse("+" + value.removeprefix("+").removeprefix("00"))
+        except phonenumbers.NumberParseException:
+            return None
+        if not phonenumbers.is_possible_number(parsed):
+            return None
+        return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    digits = _NO_DIGIT.sub("", value)
+    return digits if len(digits) >= _LEAST_DIGITS and "masked" not in value else None
