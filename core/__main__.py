@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from core.config_command import config_commands
 from core.desk import Desk
 from core.log import configure_logging
 from core.settings import Settings
@@ -27,7 +28,7 @@ def run() -> None:
     """Start the dashboard with the REST API, and the scheduler; Ctrl-C stops both."""
     from core.supervisor import Supervisor, scheduler_command, web_command
 
-    settings = _settings()
+    settings = load_settings()
     supervisor = Supervisor(settings.port)
     supervisor.add("web", web_command(settings.port))
     supervisor.add("scheduler", scheduler_command())
@@ -41,7 +42,7 @@ def demo() -> None:
     from core.supervisor import Supervisor, python_command, scheduler_command, web_command
 
     environment = demo_environment()
-    settings = _settings()
+    settings = load_settings()
     seed(Desk(settings))
     supervisor = Supervisor(settings.port, environment)
     supervisor.add("sample CRM", python_command("core.demo.server"))
@@ -55,7 +56,7 @@ def web() -> None:
     """Start the dashboard with the REST API alone."""
     from core.supervisor import web_command
 
-    command = web_command(_settings().port)
+    command = web_command(load_settings().port)
     os.execv(command[0], command)  # noqa: S606  (takes this process's place)
 
 
@@ -64,7 +65,7 @@ def health() -> None:
     """Ask the running web process how it is; exits with 1 if it does not answer well."""
     import requests
 
-    address = f"http://127.0.0.1:{_settings().port}/api/health"
+    address = f"http://127.0.0.1:{load_settings().port}/api/health"
     try:
         answer = requests.get(address, timeout=4)
     except requests.RequestException as error:
@@ -81,7 +82,7 @@ def scheduler(
     ] = False,
 ) -> None:
     """Sync CRM links as they become due."""
-    settings = _settings()
+    settings = load_settings()
     configure_logging(settings.log_format)
     desk = Desk(settings)
     if once:
@@ -92,6 +93,8 @@ def scheduler(
     desk.embedder.warm_up()
     desk.scheduler().run_forever(stop)
 
+
+commands.add_typer(config_commands, name="config")
 
 mirrors = typer.Typer(help="Chroma mirrors of the store.", no_args_is_help=True)
 commands.add_typer(mirrors, name="mirror")
@@ -120,7 +123,7 @@ def rotate_secrets() -> None:
     """Encrypt every stored secret with a new key."""
     from core.errors import DeskError
 
-    settings = _settings()
+    settings = load_settings()
     configure_logging(settings.log_format)
     try:
         count = Desk(settings).rotate_secrets()
@@ -131,7 +134,7 @@ def rotate_secrets() -> None:
 
 
 def _mirror_order(action: str) -> None:
-    settings = _settings()
+    settings = load_settings()
     configure_logging(settings.log_format)
 
     def say(count: int) -> None:
@@ -152,7 +155,8 @@ def _mirror_order(action: str) -> None:
     raise typer.Exit(0 if is_well else 1)
 
 
-def _settings() -> Settings:
+def load_settings() -> Settings:
+    """The settings; what can't be used ends the process with a sentence that names it."""
     try:
         return Settings()
     except ValidationError as error:

@@ -8,6 +8,7 @@ and a link that has none stored is added switched off, so that nobody is asked w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from core.links import Links, NewLink, link_facts, unsaved
 from core.links.schema import NewLinkBody
 from core.models import Channel, PageLink
 from core.policies import Policies
-from core.security.secrets import MASK
+from core.security.secrets import ENV_PREFIX, MASK
 
 VERSION = 1
 MAX_BYTES = 10 * 1024 * 1024
@@ -71,7 +72,23 @@ class Configuration:
         self._policies = policies
 
     def export(self, company_id: str) -> str:
-        """The company's configuration as YAML."""
+        """The company's configuration as YAML; stored secrets are masked."""
+        return self.export_for(company_id, with_env=False)[0]
+
+    def export_for(self, company_id: str, *, with_env: bool) -> tuple[str, list[str]]:
+        """The configuration as YAML; ``with_env`` a variable stands for each stored secret.
+
+        Gives those variables' names too: what imports the file needs them in its environment.
+        """
+        document = self._document(company_id)
+        names: list[str] = []
+        if with_env:
+            for page in document["pages"]:
+                page["links"] = [_with_env(page["page_id"], link, names) for link in page["links"]]
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+        return text, names
+
+    def _document(self, company_id: str) -> dict[str, Any]:
         company = self._companies.get(company_id)
         pages = []
         for page in company["pages"]:
@@ -85,7 +102,7 @@ class Configuration:
         if company.get("redaction"):
             document["redaction"] = company["redaction"]
         document["pages"] = pages
-        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+        return document
 
     def apply(self, company_id: str, text: str, *, username: str, dry_run: bool) -> list[Step]:
         """Bring the company in line with ``text``; what was done, or would be in a ``dry_run``.
@@ -194,6 +211,24 @@ class Configuration:
         except NotFound:
             return None
         return next((link for link in links if link.link.url == url), None)
+
+
+def _with_env(page_id: str, link: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The link with variables for its masked secrets; their names are added to ``names``."""
+
+    def named(field: str, value: Any) -> Any:
+        if isinstance(value, dict) and field in ("headers", "params", "options"):
+            return {own: named(own, member) for own, member in value.items()}
+        if value != MASK:
+            return value
+        whole = f"LINK_{page_id}_{link['name']}_{field}"
+        name = re.sub(r"[^A-Z0-9]+", "_", whole.upper()).strip("_")
+        while name in names:
+            name += "_2"
+        names.append(name)
+        return f"{ENV_PREFIX}{name}"
+
+    return {field: named(field, value) for field, value in link.items()}
 
 
 def _parse(text: str) -> dict[str, Any]:

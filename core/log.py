@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 
 
-def configure_logging(log_format: Literal["text", "json"]) -> None:
+def configure_logging(log_format: Literal["text", "json"], *, to_stderr: bool = False) -> None:
     """Set structlog up for this process. Call once, before the first log line."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -26,6 +26,6 @@ def configure_logging(log_format: Literal["text", "json"]) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr if to_stderr else sys.stdout),
         cache_logger_on_first_use=True,
     )

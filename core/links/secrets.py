@@ -56,19 +56,15 @@ class LinkSecrets:
                 sealed[name] = self._seal(sealed[name])
         return {name: value for name, value in sealed.items() if value is not None}
 
-    def opened(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Headers or parameters in the clear."""
-        return {name: self._box.open(value) for name, value in values.items()}
-
     def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
         """``new`` with its masked secrets as those of ``draft``, in the clear."""
         key = new.api_key
         if key == MASK:
-            key = self._box.open(draft.api_key) if draft.api_key else None
+            key = self._said(draft.api_key)
 
         def opened(values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
             return {
-                name: self._box.open(stored[name]) if value == MASK and name in stored else value
+                name: self._said(stored[name]) if value == MASK and name in stored else value
                 for name, value in values.items()
             }
 
@@ -83,21 +79,18 @@ class LinkSecrets:
 
     def has_others(self, link: CrmLink, new: NewLink) -> bool:
         """Whether ``new`` brings a secret that is not the stored one; masks bring none."""
-        key = self._box.open(link.api_key) if link.api_key else None
-        pairs: list[tuple[Any, Any]] = [(key, new.api_key)] if new.api_key else []
+        pairs: list[tuple[Any, Any]] = [(link.api_key, new.api_key)] if new.api_key else []
         for stored, fresh in ((link.headers, new.headers), (link.fetch.params, new.fetch.params)):
-            opened = self.opened(stored)
-            pairs += [(opened.get(name), v) for name, v in fresh.items() if name in stored]
+            pairs += [(stored[name], value) for name, value in fresh.items() if name in stored]
         for name in connector_of(new.type).secret_options & new.options.keys():
-            was = link.options.get(name)
-            pairs.append((self._box.open(was) if was else None, new.options[name]))
-        return any(fresh not in (MASK, was) for was, fresh in pairs)
+            pairs.append((link.options.get(name), new.options[name]))
+        return any(fresh not in (MASK, self._said(was)) for was, fresh in pairs)
 
     def is_same_source(self, link: CrmLink, new: NewLink) -> bool:
         """Whether both ask the same thing in the same way."""
-        key = self._box.open(link.api_key) if link.api_key else None
-        fetch = replace(link.fetch, params=self.opened(link.fetch.params))
-        return (link.type, key or None, self.opened(link.headers), fetch, self._options(link)) == (
+        fetch = replace(link.fetch, params=self._all_said(link.fetch.params))
+        own = (self._said(link.api_key), self._all_said(link.headers), fetch, self._options(link))
+        return (link.type, *own) == (
             new.type,
             new.api_key or None,
             dict(new.headers),
@@ -117,10 +110,19 @@ class LinkSecrets:
     def _seal(self, value: str) -> str:
         return value if is_env_reference(value) else self._box.seal(value)
 
+    def _said(self, stored: str | None) -> str | None:
+        """What a person entered: the secret, or the variable that holds it."""
+        if not stored or is_env_reference(stored):
+            return stored or None
+        return self._box.open(stored)
+
+    def _all_said(self, stored: Mapping[str, str]) -> dict[str, str]:
+        return {name: self._said(value) or "" for name, value in stored.items()}
+
     def _options(self, link: CrmLink) -> dict[str, Any]:
         secret = connector_of(link.type).secret_options
         return {
-            name: self._box.open(value) if name in secret else value
+            name: self._said(value) if name in secret else value
             for name, value in link.options.items()
         }
 
