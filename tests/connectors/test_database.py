@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -232,6 +235,50 @@ def test_no_other_file_is_read_as_sqlite(api: Client, page_id: str, name: str) -
     link = add(api, page_id, f"sqlite:///{name}", "SELECT 1")
     run = api.ended_run(link["link_id"])
     assert (run["state"], run["error"]["kind"]) == ("failed", "address")
+
+
+class _Hostile:
+    """Takes connections and says ``greeting``, or nothing at all."""
+
+    def __init__(self, greeting: bytes) -> None:
+        self._greeting = greeting
+        self._server = socket.create_server((HOST, 0))
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        port: int = self._server.getsockname()[1]
+        return port
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            with contextlib.suppress(OSError):
+                connection.sendall(self._greeting)
+
+    def close(self) -> None:
+        for one in (self._server, *self._open):
+            one.close()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 200 OK\r\n\r\n" * 50, b"\xff" * 4096])
+def test_something_that_is_no_database_fails_the_run_in_time(
+    api: Client, page_id: str, kind: str, greeting: bytes
+) -> None:
+    hostile = _Hostile(greeting)
+    try:
+        link = add(api, page_id, f"{kind}://reader@{HOST}:{hostile.port}/shop", "SELECT 1")
+        run = api.ended_run(link["link_id"], seconds=60)
+        assert run["state"] == "failed"
+        assert run["error"]["kind"] in ("connect", "query", "timeout"), run["error"]
+    finally:
+        hostile.close()
 
 
 def test_a_server_that_is_not_there_is_tried_again(api: Client, page_id: str) -> None:

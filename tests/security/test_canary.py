@@ -66,6 +66,32 @@ def test_no_planted_secret_is_found_anywhere(
             answers.append(
                 api.post("/dashboard/crm-links", tried | {"headers": {"a b": canary("bad")}}).text
             )
+        options = {"auth": "oauth2", "token_url": bad, "client_id": "x"}
+        options |= {"client_secret": canary("client"), "refresh_token": canary("refresh")}
+        oauth = api.add_link(page_id, f"{good}?oauth", options=options)
+        api.ended_run(oauth["link_id"])
+        hook = {"scheme": "secret", "secret": canary("hook"), "previous_secret": canary("old-hook")}
+        hooked = api.add_link(page_id, "https://a.example", type="webhook", options=hook)
+        address = f"/webhooks/crm/{hooked['link_id']}"
+        api.session.headers["X-Webhook-Secret"] = canary("hook")
+        assert api.post(address, {"id": 1, "password": canary("event")}).status_code == 202
+        assert api.post(address, {"id": 2}).status_code == 202
+        del api.session.headers["X-Webhook-Secret"]
+        csv = f"id,password\n1,{canary('upload')}\n".encode()
+        upload = api.session.post(
+            f"{api.address}/dashboard/uploads", files={"file": ("x.csv", csv)}, timeout=30
+        ).json()["upload"]
+        options = {"upload_id": upload["upload_id"]}
+        filed = api.add_link(page_id, upload["url"], type="file", options=options)
+        assert api.ended_run(filed["link_id"])["state"] == "succeeded"
+        database = api.add_link(
+            page_id,
+            f"postgresql://reader@{crm.host}/shop",
+            type="database",
+            api_key=canary("database"),
+            options={"query": "SELECT 1"},
+        )
+        api.ended_run(database["link_id"], seconds=60)
         answers.append(api.post("/auth/login", {"username": "x", "password": canary("pw")}).text)
         account = {"username": "olga", "password": canary("account"), "role": "viewer"}
         answers.append(api.post("/accounts", account).text)

@@ -14,6 +14,7 @@ import os
 import socket
 import sqlite3
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,16 +180,20 @@ def _mysql(address: Address, ip: str, password: str, context: Context) -> Any:
         user=address.url.username,
         password=password,
         database=address.url.database,
-        connect_timeout=_seconds(context),
+        read_timeout=max(1, int(context.watch.seconds_left())),
         ssl=None if is_open else ssl.create_default_context(),
         local_infile=False,
         init_command="SET SESSION TRANSACTION READ ONLY",
         defer_connect=True,
     )
     own = socket.create_connection((ip, address.target.port), timeout=_seconds(context))
-    own.settimeout(max(1.0, context.watch.seconds_left()))
     watched = socket.socket(fileno=os.dup(own.fileno()))
-    connection.connect(own)
+    try:
+        with _ended_after(_seconds(context), watched):
+            connection.connect(own)
+    except BaseException:
+        watched.close()
+        raise
     seconds = max(1, int(context.watch.seconds_left()))
     is_mariadb = "mariadb" in connection.get_server_info().lower()
     with connection.cursor() as cursor:
@@ -198,6 +203,23 @@ def _mysql(address: Address, ip: str, password: str, context: Context) -> Any:
             else f"SET SESSION max_execution_time = {seconds * 1000}"
         )
     return connection, watched
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float, connection: socket.socket) -> Iterator[None]:
+    """Ends the connection when what is done takes longer: PyMySQL waits for a greeting for ever."""
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _sqlite(address: Address, context: Context) -> sqlite3.Connection:
