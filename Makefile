@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint soak bench-dashboard screenshots clean
+.PHONY: run demo test lint soak bench-dashboard bench-webhooks screenshots clean
 
 run: .venv/.installed
 	@exec $(BIN)/python -m core run
@@ -31,6 +31,10 @@ soak: .venv/.installed-dev
 # How long screens and clicks take with 1,000 links and 10,000 runs, in a real browser
 bench-dashboard: .venv/.installed-dev chromium
 	$(BIN)/python -m benchmarks.dashboard
+
+# How fast webhook events are taken in, and how soon they can be found
+bench-webhooks: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.webhooks
 
 # The pictures in docs/screenshots, of a fresh demo
 screenshots: .venv/.installed-dev chromium

@@ -44,19 +44,20 @@ class Leases:
         self._removals = database["link_removals"]
         self._stamps = database["published_stamps"]
 
-    def follow(self, link: PageLink) -> bool:
+    def follow(self, link: PageLink, run_id: str | None = None) -> bool:
         """Bring the link's state in line with the link; whether it was active before.
 
-        A new active link is due at once.
+        A new active link is due at once, for ``run_id`` if that is given: both in one write, or a
+        scheduler that is quick would make a run of its own beside it.
         """
         link_id = link.link.link_id
         channels = sorted(channel.value for channel in link.active_channels)
         state = self._states.find_one({"_id": link_id})
         if state is None:
             try:
-                insert(self._states, _new_state(link, channels))
+                insert(self._states, _new_state(link, channels) | {"pending_run": run_id})
             except DuplicateKeyError:
-                return self.follow(link)
+                return self.follow(link, run_id)
             return False
         was_active = bool(state["channels"])
         if state["channels"] != channels:
@@ -64,6 +65,8 @@ class Leases:
             fields: dict[str, Any] = {"channels": channels, "channels_pending": True}
             if link.is_active != was_active:
                 fields["due_at"] = time.time() if link.is_active else NEVER
+                if run_id:
+                    fields["pending_run"] = run_id
             self._states.update_one({"_id": link_id}, {"$set": fields})
         return was_active
 

@@ -39,6 +39,9 @@ def prepare(api: Client, crm: str) -> None:
     """Something of everything: a failing link, saved questions, an account, a token."""
     link = api.add_link(SHOP, f"{crm}/shop/customers.json?page=2", name="Loyalty programme")
     api.ended_run(link["link_id"])
+    options = {"scheme": "shopify", "secret": "a secret"}
+    events = "https://my-shop.myshopify.com"
+    api.add_link(SHOP, events, name="Shop events", type="webhook", options=options)
     asked = {"page_id": SHOP, "channel": "messenger"}
     for question in ("Can I send my shoes back?", "Who is Maria Garcia?"):
         api.post("/dashboard/questions", asked | {"question": question})
@@ -98,6 +101,30 @@ def tested(page: Page) -> None:
     page.get_by_text("As it would be stored").wait_for()
 
 
+def typed(name: str, fields: dict[str, str]) -> Show:
+    """The form of another type, filled in."""
+
+    def show(page: Page) -> None:
+        page.get_by_role("radio", name=name).click()
+        for label, value in fields.items():
+            field = page.get_by_label(label, exact=True)
+            field.fill(value)
+            field.blur()
+
+    return show
+
+
+def started(name: str) -> Show:
+    """The form, filled in from a starting point."""
+
+    def show(page: Page) -> None:
+        page.get_by_role("combobox", name="Start from").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        page.get_by_text("More: https://").wait_for()
+
+    return show
+
+
 def screens(api: Client) -> dict[str, tuple[str, Show]]:
     """Each screen: its address, and what brings it to where it has something to show."""
     links = api.get("/dashboard/crm-links", page_id=SHOP).json()["crm_links"]
@@ -108,6 +135,24 @@ def screens(api: Client) -> dict[str, tuple[str, Show]]:
         "overview": ("/", numbers),
         "links": ("/links", switches),
         "link-form": (f"/link_form?edit={customers}", tested),
+        "form-api-oauth": (f"/link_form?page={SHOP}", started("Salesforce: contacts")),
+        "form-graphql": (
+            f"/link_form?page={SHOP}",
+            started("Shopify: customers by GraphQL"),
+        ),
+        "form-webhook": (f"/link_form?edit={by_name['Shop events']}", text("/api/webhooks/crm/")),
+        "form-database": (
+            f"/link_form?page={SHOP}",
+            typed(
+                "Database",
+                {
+                    "Name": "Orders",
+                    "Database": "postgresql://reader@db.example.com:5432/shop",
+                    "Query": "SELECT id, customer, state FROM orders",
+                },
+            ),
+        ),
+        "form-file": (f"/link_form?page={SHOP}", typed("File", {"Name": "Price list"})),
         "sync-logs": ("/logs", table),
         "sync-log-run": (f"/logs?run={run}", text("Who can fix it")),
         "crm-text": (f"/crm_text?page={SHOP}&link={customers}", table),

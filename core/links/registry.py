@@ -127,9 +127,10 @@ class Links:
             link_id=added.link.link_id,
             name=added.link.name,
         )
-        self._leases.follow(added)
         if new.is_active:
-            self.request_sync(added, Trigger.ADDED)
+            self._activate(added, Trigger.ADDED)
+        else:
+            self._leases.follow(added)
         return added
 
     def draft(self, new: NewLink, stored: CrmLink | None = None) -> CrmLink:
@@ -255,9 +256,11 @@ class Links:
         count, links = self._companies.edit(company_id, change)
         log.info("CRM link status updated successfully", page_id=page_id, is_active=is_active)
         for link in links:
-            was_active = self._leases.follow(link)
-            if link.is_active and not was_active:
-                self.request_sync(link, Trigger.SWITCHED_ON)
+            state = self._leases.states([link.link.link_id]).get(link.link.link_id)
+            if link.is_active and not (state and state["channels"]):
+                self._activate(link, Trigger.SWITCHED_ON)
+            else:
+                self._leases.follow(link)
         return count
 
     def delete(self, company_id: str, page_id: str, url: str, channels: Sequence[Channel]) -> int:
@@ -326,15 +329,29 @@ class Links:
         for link_id in self._leases.link_ids() - known:
             self._leases.forget(link_id)
 
+    def _activate(self, link: PageLink, trigger: Trigger) -> None:
+        """Have a link synced that was not there, or not active: its run is written down first."""
+        run_id = self._queued(link, trigger)
+        if self._leases.follow(link, run_id):
+            # It was active already, on another channel: nothing has made it due.
+            self._leases.request(link.link.link_id, run_id)
+
     def request_sync(self, link: PageLink, trigger: Trigger) -> str:
         """Have an active link synced as soon as may be; the run's id, perhaps one that waits."""
+        is_waiting = self._runs.queued(link.link.link_id) is not None
+        run_id = self._queued(link, trigger)
+        if not is_waiting:
+            self._leases.request(link.link.link_id, run_id)
+        return run_id
+
+    def _queued(self, link: PageLink, trigger: Trigger) -> str:
+        """A run that waits, written down if there is none."""
         waiting = self._runs.queued(link.link.link_id)
         if waiting is not None:
             return waiting
         run_id = self._runs.queue(link, trigger)
         if trigger is Trigger.ADDED:
             self._runs.line(run_id, "info", "CRM link added successfully")
-        self._leases.request(link.link.link_id, run_id)
         return run_id
 
     def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
