@@ -26,12 +26,16 @@ from core.leases import Leases
 from core.models import Channel, PageLink
 from core.vectors.contents import Contents
 from core.vectors.documents import Vector, VectorDocuments, vector_of
+from core.vectors.exact import ExactVectors
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
 BATCH = 500
+# For collections too large to be searched exactly (see exact.py); a collection keeps those it was
+# made with until `python -m core mirror rebuild`.
+_HNSW: Any = {"space": "cosine", "max_neighbors": 64, "ef_construction": 400, "ef_search": 1000}
 
 log = structlog.get_logger()
 
@@ -67,6 +71,7 @@ class Mirror:
         self._slot: Path | None = None
         self._slot_lock: IO[str] | None = None
         self._folder: Path | None = None
+        self._exact = ExactVectors()
 
     def follow(self, links: list[PageLink]) -> None:
         """Bring the collections of all the given links' pages up to date."""
@@ -103,13 +108,13 @@ class Mirror:
         with self._lock:
             try:
                 collection = self._up_to_date(name, wanted)
-                return self._query(collection, vector, k)
+                return self._query(collection, wanted, vector, k)
             except Exception as error:
                 if self._chroma_url:
                     raise
                 log.warning("The mirror is built again", reason=f"{type(error).__name__}: {error}")
                 self._start_anew()
-                return self._query(self._up_to_date(name, wanted), vector, k)
+                return self._query(self._up_to_date(name, wanted), wanted, vector, k)
 
     def rebuild(self, links: list[PageLink]) -> None:
         """Build all collections of the given links' pages again, from nothing."""
@@ -188,9 +193,18 @@ class Mirror:
                 self._slot_lock.close()
                 self._slot_lock = None
 
-    def _query(self, collection: Collection, vector: Vector | None, k: int) -> list[Near]:
-        if vector is None or k < 1 or not collection.count():
+    def _query(
+        self, collection: Collection, wanted: Mapping[str, int], vector: Vector | None, k: int
+    ) -> list[Near]:
+        stamp = frozenset(wanted.items())
+        if vector is None:
+            self._exact.keep_up(collection, stamp)
             return []
+        if k < 1 or not collection.count():
+            return []
+        nearest = self._exact.nearest(collection, stamp, vector, k)
+        if nearest is not None:
+            return self._with_texts(collection, nearest)
         found = collection.query(
             query_embeddings=[vector.tolist()],
             n_results=min(k, collection.count()),
@@ -208,10 +222,18 @@ class Mirror:
             for chunk_id, meta, text, distance in rows
         ]
 
+    def _with_texts(self, collection: Collection, nearest: list[tuple[str, float]]) -> list[Near]:
+        found = collection.get(
+            ids=[chunk_id for chunk_id, _ in nearest], include=["documents", "metadatas"]
+        )
+        rows = zip(found["ids"], found["metadatas"] or [], found["documents"] or [], strict=True)
+        texts = {chunk_id: (str(meta["link_id"]), text) for chunk_id, meta, text in rows}
+        return [Near(i, *texts[i], score) for i, score in nearest if i in texts]
+
     def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
         client = self._open()
         collection = client.get_or_create_collection(
-            name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+            name, embedding_function=None, configuration={"hnsw": _HNSW}
         )
         metadata = collection.metadata or {}
         held: dict[str, int] = json.loads(str(metadata.get("links") or "{}"))
@@ -318,6 +340,7 @@ class Mirror:
 
     def _start_anew(self) -> None:
         """Leave the present folder for an empty one."""
+        self._exact.clear()
         self._client = None
         if self._slot is None or not self._slot.exists():
             self._slot = self._take_slot()
