@@ -179,6 +179,8 @@ class Configuration:
                 self._switch(company_id, added, {} if lacks else channels)
             detail = f"switched off: {', '.join(lacks)} must be entered" if lacks else ""
             return Step("add", subject, detail)
+        if self._links.sends_secrets_elsewhere(stored.link, new):
+            return Step("problem", subject, "its stored secrets would go to another host")
         wanted = _facts(new, page_id, channels)
         differs = [n for n, value in _lean(link_facts(stored)).items() if wanted.get(n) != value]
         differs += [name for name in wanted if name not in _lean(link_facts(stored))]

@@ -20,6 +20,7 @@ from core.connectors.webhook.inbox import Inbox
 from core.counters import Counters
 from core.erasure import Erasures
 from core.errors import StoreAway
+from core.known_fields import KnownFields
 from core.leases import Leases
 from core.links import Links
 from core.outcome import Outcomes
@@ -63,6 +64,7 @@ class Desk:
         self.links = Links(self.companies, self.leases, self.runs, self.box, self.guard)
         self.policies = Policies(self.database, self.companies, self.box)
         self.contents = Contents(self.database)
+        self.known_fields = KnownFields(self.database)
         self.inbox = Inbox(self.database, self.box)
         self.uploads = Uploads(self.database, self.box)
         self.documents = VectorDocuments(self.database)
@@ -155,6 +157,7 @@ class Desk:
             self.embedder,
             self.policies,
             self.erasures.values,
+            self.known_fields,
         )
         return Scheduler(
             self.settings,
@@ -165,7 +168,15 @@ class Desk:
             self.contents,
             self.documents,
             sync,
-            Outcomes(self.settings, self.leases, self.runs, self.alerts, self.counters, self.days),
+            Outcomes(
+                self.settings,
+                self.leases,
+                self.runs,
+                self.alerts,
+                self.counters,
+                self.days,
+                self.known_fields,
+            ),
             self.alerts,
             self.pauses,
             self.trials,
@@ -174,6 +185,7 @@ class Desk:
             self.days,
             self.inbox,
             self.uploads,
+            self.known_fields,
             on_step,
         )
 

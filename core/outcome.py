@@ -22,6 +22,7 @@ from core.errors import (
     SchedulerStopped,
     SyncError,
 )
+from core.known_fields import KnownFields
 from core.leases import Lease, Leases
 from core.models import PageLink, RunState
 from core.overview import Days
@@ -53,7 +54,9 @@ class Outcomes:
         alerts: Alerts,
         counters: Counters,
         days: Days,
+        known_fields: KnownFields,
     ) -> None:
+        self._known_fields = known_fields
         self._settings = settings
         self._leases = leases
         self._runs = runs
@@ -67,6 +70,8 @@ class Outcomes:
         changed = result.changes.total if result.changes else 0
         if result.changes and changed:
             self._runs.keep_changes(run_id, lease.link_id, result.changes.lines)
+        if result.fields is not None:
+            self._known_fields.note(lease.link_id, result.fields)
         if lease.state.get("failing"):
             self._alerts.recovered(link, run_id)
         now = time.time()

@@ -20,12 +20,14 @@ import schedule
 import structlog
 
 from core.alerts import Alerts
+from core.connectors.api.oauth import forget_link
 from core.connectors.file.uploads import Uploads
 from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
 from core.connectors.webhook.inbox import Inbox
 from core.erasure import Erasures
 from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
+from core.known_fields import KnownFields
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
 from core.models import Trigger
@@ -69,6 +71,7 @@ class Scheduler:
         days: Days,
         inbox: Inbox,
         uploads: Uploads,
+        known_fields: KnownFields,
         on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -90,6 +93,8 @@ class Scheduler:
         self._days = days
         self._inbox = inbox
         self._uploads = uploads
+        self._known_fields = known_fields
+        self._database = database
         # Someone waits for a trial in front of a page: syncs must not keep it from starting.
         self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS + 1, thread_name_prefix="trial")
         self._trying: list[Future[None]] = []
@@ -277,6 +282,8 @@ class Scheduler:
                 self._documents.drop(link_id)
                 self._contents.drop(link_id)
                 self._inbox.drop(link_id)
+                self._known_fields.drop(link_id)
+                forget_link(self._database, link_id)
             if is_settled:
                 self._leases.removed(link_id)
 

@@ -20,6 +20,7 @@ from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.pauses import HostPauses
 from core.connectors.registry import connector_of
 from core.errors import EmptyAnswer, Held, LimitExceeded
+from core.known_fields import KnownFields
 from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record, RunState, Trigger
 from core.policies import Policies
@@ -40,7 +41,7 @@ from core.text.increment import (
 )
 from core.text.prepare import Prepared, prepare
 from core.text.redact import Policy, in_words
-from core.text.schema import schema_changes
+from core.text.schema import Schema, schema_changes
 from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
 from core.vectors.generation import GenerationWriter
@@ -80,6 +81,8 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     changes: Changes | None = None
+    fields: Schema | None = None
+    """The fields that the link's records have now; None when that was not looked at."""
 
 
 class Sync:
@@ -99,6 +102,7 @@ class Sync:
         embedder: Embedder,
         policies: Policies,
         erased_in: Callable[[str], ErasedValues],
+        known_fields: KnownFields,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -112,6 +116,7 @@ class Sync:
         self._embedder = embedder
         self._policies = policies
         self._erased_in = erased_in
+        self._known_fields = known_fields
 
     def run(
         self,
@@ -176,7 +181,7 @@ class Sync:
             check=watch.check,
         )
         flattened, redactions = prepared.flattened, prepared.redactions
-        self._tell(run_id, prepared, state, facts, is_increment=served is not None)
+        fields = self._tell(run_id, lease.link_id, prepared, is_increment=served is not None)
         if options.incremental:
             facts["cursor"] = latest_cursor(
                 flattened, options.incremental.field, state.get("cursor") if served else None
@@ -187,7 +192,7 @@ class Sync:
             if not come:
                 facts["cursor"] = state["cursor"]
                 unchanged = {"records": state["records"], "documents": state["documents"]}
-                return Result(RunState.UNCHANGED, counts | unchanged, facts)
+                return Result(RunState.UNCHANGED, counts | unchanged, facts, fields=fields)
             flattened = apply_increment((entry.record for entry in served), flattened)
         else:
             facts["full_at"] = time.time()
@@ -204,7 +209,7 @@ class Sync:
         if state["live_generation"] and same and not state["writing"]:
             self._say(run_id, "Nothing has changed since the last sync")
             unchanged = {"documents": state["documents"]}
-            return Result(RunState.UNCHANGED, counts | unchanged, facts)
+            return Result(RunState.UNCHANGED, counts | unchanged, facts, fields=fields)
 
         step("chunk")
         chunks = self._chunk(link, flattened.records, watch)
@@ -263,29 +268,28 @@ class Sync:
             "kept": plan.kept,
             "removed": len(plan.gone),
         }
-        return Result(RunState.SUCCEEDED, counts, facts, plan.changes)
+        return Result(RunState.SUCCEEDED, counts, facts, plan.changes, fields)
 
     def _tell(
         self,
         run_id: str,
+        link_id: str,
         prepared: Prepared,
-        state: Mapping[str, Any],
-        facts: dict[str, Any],
         *,
         is_increment: bool,
-    ) -> None:
-        """Write down what was found on the way; ``facts`` get the fields that there are."""
+    ) -> Schema:
+        """Write down what was found on the way; the fields that there are now."""
         for note in prepared.notes:
             self._say(run_id, note)
-        before: Mapping[str, str] = state.get("schema") or {}
+        before = self._known_fields.of(link_id)
         # What an increment lacks is still there in what it does not bring.
         after = {**before, **prepared.schema} if is_increment else prepared.schema
-        facts["schema"] = after
         changes = schema_changes(before, after)
         if changes:
             self._say(run_id, f"{len(changes)} fields have changed: {'; '.join(changes[:5])}")
         if changes or prepared.set_aside:
             self._runs.note_findings(run_id, changes, prepared.set_aside_lines)
+        return after
 
     def _fetch(
         self,

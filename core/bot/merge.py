@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 
 from core.models import Record
 from core.text.matching import fields_of
+from core.text.personal import words_of
 
 _LETTERS = re.compile(r"[^a-z0-9]")
-# What each CRM has of its own: different values of these contradict nothing.
-_OWN = re.compile(r"(^|\b|_)(id|ids|gid|uuid|guid|key|url|href|etag|revision|created|updated|at)$")
+# What each CRM has of its own, by a field's last word: different values contradict nothing.
+_OWN = {"id", "ids", "gid", "uuid", "guid", "key", "url", "href", "etag", "revision", "at"}
+_OWN |= {"created", "updated", "modified", "synced"}
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ def merge(sources: Sequence[Source]) -> list[MergedLine]:
     values: dict[str, list[tuple[Source, str, str, str]]] = {}
     for source in sorted(sources, key=lambda one: -one.updated_at):
         for field, value, line in fields_of(source.record):
-            kept = values.setdefault(_name(field), [])
+            kept = values.setdefault(plain_name(field), [])
             if value != "null" and not any(_same(value, other) for _, _, other, _ in kept):
                 kept.append((source, field, value, line))
     merged = []
     for name in dict.fromkeys(_names(sources)):
         found = values.get(name, [])
         of_several = len({source.link_id for source, *_ in found}) > 1
-        contradicts = of_several and not _OWN.search(found[0][1].lower())
+        contradicts = of_several and words_of(found[0][1]).rpartition(" ")[2] not in _OWN
         merged += [_line(one, contradicts=contradicts) for one in found]
     return merged
 
@@ -65,7 +67,7 @@ def merge(sources: Sequence[Source]) -> list[MergedLine]:
 def _names(sources: Iterable[Source]) -> Iterable[str]:
     for source in sources:
         for field, _, _ in fields_of(source.record):
-            yield _name(field)
+            yield plain_name(field)
 
 
 def _line(found: tuple[Source, str, str, str], *, contradicts: bool) -> MergedLine:
@@ -82,8 +84,8 @@ def _line(found: tuple[Source, str, str, str], *, contradicts: bool) -> MergedLi
     )
 
 
-def _name(field: str) -> str:
-    # firstName, first_name and First Name are one field.
+def plain_name(field: str) -> str:
+    """The same for firstName, first_name and First Name, which are one field."""
     return _LETTERS.sub("", field.lower())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from core.bot.merge import MergedLine, Source, merge
+from core.bot.merge import MergedLine, Source, merge, plain_name
 from core.models import Channel
 from core.text.identity import NAMING_FIELDS
 from core.text.personal import words_of
@@ -89,11 +89,9 @@ class Replier:
     def _quote_merged(self, merged: list[MergedLine], message: str) -> list[Citation]:
         """The lines that answer best; of a field that links contradict each other in, all."""
         chosen = self._best([one.line for one in merged], message)
-        fields = {_plain_name(merged[n].field) for n in chosen if merged[n].contradicts}
+        fields = {plain_name(merged[n].field) for n in chosen if merged[n].contradicts}
         chosen |= {
-            n
-            for n, one in enumerate(merged)
-            if one.contradicts and _plain_name(one.field) in fields
+            n for n, one in enumerate(merged) if one.contradicts and plain_name(one.field) in fields
         }
         return [
             Citation(number, one.link_id, one.link_name, one.path, one.line)
@@ -125,10 +123,6 @@ def _supports(hit: Hit, message: str) -> bool:
     # An order number or an e-mail that stands in both is enough.
     exact = {w.lower() for w in _WORD.findall(message) if any(c.isdigit() or c == "@" for c in w)}
     return bool(exact & {word.lower() for word in _WORD.findall(hit.text)})
-
-
-def _plain_name(field_name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", field_name.lower())
 
 
 def _sentence(one: Citation, citations: list[Citation], merged: list[MergedLine]) -> str:

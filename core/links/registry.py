@@ -139,6 +139,8 @@ class Links:
         Masked secrets are those of ``stored``. Raises InvalidRequest.
         """
         connector_of(new.type).check(new.url, new.options, self._guard)
+        if stored:
+            self._secrets.check_destination(new, stored)
         before = stored.fetch.params if stored else {}
         return CrmLink(
             link_id=stored.link_id if stored else "link-" + secrets.token_hex(8),
@@ -355,8 +357,15 @@ class Links:
         return run_id
 
     def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
-        """``new`` with its masked secrets as those of ``draft``, in the clear."""
+        """``new`` with its masked secrets as those of ``draft``, in the clear.
+
+        Raises InvalidRequest when they would go to another host.
+        """
         return self._secrets.unmasked(new, draft)
+
+    def sends_secrets_elsewhere(self, link: CrmLink, new: NewLink) -> bool:
+        """Whether ``new`` would send a stored secret to another host, which is refused."""
+        return self._secrets.lead_elsewhere(new, link)
 
     def has_other_secrets(self, link: CrmLink, new: NewLink) -> bool:
         """Whether ``new`` brings a secret that is not the stored one; masks bring none."""

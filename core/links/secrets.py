@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.connectors.registry import connector_of
+from core.errors import InvalidRequest
 from core.links.described import NewLink
 from core.models import CrmLink, LinkType
 from core.security.secrets import (
@@ -56,8 +58,39 @@ class LinkSecrets:
                 sealed[name] = self._seal(sealed[name])
         return {name: value for name, value in sealed.items() if value is not None}
 
+    def check_destination(self, new: NewLink, stored: CrmLink) -> None:
+        """Refuse stored secrets for an address on another host than they were entered for.
+
+        Else whoever may edit a link could have a key, which nobody may see, sent to themselves.
+        Raises InvalidRequest.
+        """
+        if self.lead_elsewhere(new, stored):
+            raise InvalidRequest(
+                "url",
+                "The address leads to another host than the stored secrets were entered for.",
+                action="Enter the key and the secret headers, parameters and options again.",
+            )
+
+    def lead_elsewhere(self, new: NewLink, stored: CrmLink) -> bool:
+        """Whether ``new`` would send a stored secret, masked in it, to another host."""
+        pairs = (
+            (new.headers, stored.headers),
+            (new.fetch.params, stored.fetch.params),
+            (new.options, stored.options),
+        )
+        keeps = (new.api_key == MASK and bool(stored.api_key)) or any(
+            value == MASK and name in before
+            for values, before in pairs
+            for name, value in values.items()
+        )
+        return keeps and not destinations(new) <= destinations(stored)
+
     def unmasked(self, new: NewLink, draft: CrmLink) -> NewLink:
-        """``new`` with its masked secrets as those of ``draft``, in the clear."""
+        """``new`` with its masked secrets as those of ``draft``, in the clear.
+
+        Raises InvalidRequest when they would go to another host.
+        """
+        self.check_destination(new, draft)
         key = new.api_key
         if key == MASK:
             key = self._said(draft.api_key)
@@ -125,6 +158,14 @@ class LinkSecrets:
             name: self._said(value) if name in secret else value
             for name, value in link.options.items()
         }
+
+
+def destinations(link: CrmLink | NewLink) -> frozenset[tuple[str, str]]:
+    """Scheme and host of each address that a link's secrets go to: none for a webhook."""
+    if link.type is LinkType.WEBHOOK:
+        return frozenset()
+    parts = [urlsplit(str(url)) for url in (link.url, link.options.get("token_url")) if url]
+    return frozenset((part.scheme.lower(), part.netloc.lower()) for part in parts)
 
 
 def map_secrets(entry: Document, change: Callable[[str], str]) -> None:

@@ -6,7 +6,7 @@ A link's records are read once for each generation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,20 +35,20 @@ class LiveRecords:
         """The record that a chunk belongs to; None when it is not served any more."""
         return self._table(link, state).by_chunk.get(chunk_id)
 
-    def about_the_same(
-        self, record: Record, of: PageLink, link: PageLink, state: Mapping[str, Any]
-    ) -> Entry | None:
-        """The one record of ``link`` about the customer of ``record``, which ``of`` serves."""
+    def known_by(self, record: Record, link: PageLink, state: Mapping[str, Any]) -> list[str]:
+        """What tells the customer of a record of ``link`` from all others there."""
         table = self._table(link, state)
-        for identity in sorted(identities(record, of.link.match_key)):
-            if identity in table.by_identity:
-                return table.by_identity[identity]
-        return None
+        own = sorted(identities(record, link.link.match_key))
+        return [identity for identity in own if identity in table.by_identity]
 
-    def names_one(self, record: Record, link: PageLink, state: Mapping[str, Any]) -> bool:
-        """Whether the record is known by something that no other of its link has."""
+    def about(
+        self, known_by: Sequence[str], link: PageLink, state: Mapping[str, Any]
+    ) -> Entry | None:
+        """The one record of ``link`` about a customer; None when there is none, or more."""
         table = self._table(link, state)
-        return any(i in table.by_identity for i in identities(record, link.link.match_key))
+        found = {i: table.by_identity[i] for i in known_by if i in table.by_identity}
+        entries = {id(entry): entry for entry in found.values()}
+        return next(iter(entries.values())) if len(entries) == 1 else None
 
     def _table(self, link: PageLink, state: Mapping[str, Any]) -> _Table:
         link_id, generation = link.link.link_id, int(state["live_generation"])

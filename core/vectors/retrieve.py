@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -89,21 +88,17 @@ class Retriever:
         Only its own when the customer is known by nothing, or by something that others share.
         """
         links = [x for x in self._links.of_page(company_id, page_id) if x.channels.get(channel)]
-        states = self._leases.states([link.link.link_id for link in links])
         own = next((link for link in links if link.link.link_id == hit.link_id), None)
-        if own is None or hit.entry is None:
+        state = self._leases.states([hit.link_id]).get(hit.link_id)
+        if own is None or state is None or hit.entry is None:
             return []
         found = [(own, hit.entry)]
-        if not self._live.names_one(hit.entry.record, own, states[hit.link_id]):
+        known_by = self._live.known_by(hit.entry.record, own, state)
+        if not known_by:
             return found
-        for link in _others(links, hit, states):
-            entry = self._live.about_the_same(
-                hit.entry.record, own, link, states[link.link.link_id]
-            )
+        others = {x.link.link_id: x for x in links if x.link.link_id != hit.link_id}
+        for link_id, state in self._leases.states(list(others)).items():
+            entry = self._live.about(known_by, others[link_id], state)
             if entry is not None:
-                found.append((link, entry))
+                found.append((others[link_id], entry))
         return found
-
-
-def _others(links: Sequence[PageLink], hit: Hit, states: Mapping[str, object]) -> list[PageLink]:
-    return [x for x in links if x.link.link_id != hit.link_id and x.link.link_id in states]

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from core.acting import Acting
+from core.errors import InvalidRequest
+from core.links import NewLink
+from core.models import Channel
+from core.security.accounts import DEFAULT_COMPANY, Role, User
+from core.security.secrets import MASK
 from tests.product import Client
 from tests.servers.crm import Answer, Crm, customers
+from tests.sync.inside import PAGE, Inside
 
 
 def edit(api: Client, link: dict[str, Any], **fields: Any) -> Any:
@@ -92,3 +101,53 @@ def test_a_new_redaction_rule_changes_what_is_served_at_the_next_sync(
     assert "If-None-Match" not in crm.asked(path)[-1].headers
     assert "customers[0].email: [masked: by rule]" in api.texts(page_id)[0]
     assert api.search(page_id, "john@example.com")[0]["text"].count("john@example.com") == 0
+
+
+@pytest.mark.parametrize("place", ["api_key", "headers", "params", "options"])
+def test_a_stored_secret_is_not_sent_to_another_host(
+    api: Client, crm: Crm, page_id: str, path: str, place: str
+) -> None:
+    """Whoever may edit a link may not read its key by having it sent to themselves."""
+    oauth = {"auth": "oauth2", "token_url": f"http://{crm.host}{path}/token", "client_id": "x"}
+    secrets: dict[str, Any] = {
+        "api_key": {"api_key": "secret-key-1"},
+        "headers": {"headers": {"X-Api-Key": "secret-key-1"}},
+        "params": {"params": {"token": "secret-key-1"}},
+        "options": {"options": oauth | {"client_secret": "secret-key-1"}},
+    }[place]
+    link = added(api, page_id, crm.serve(path, customers("John")), **secrets)
+    thief = crm.serve(f"{path}/thief", customers("John"), host=crm.own_host())
+    masked = {name: link[name] for name in ("headers", "params", "options") if link[name]}
+    for moved in ({"url": thief}, {"options": oauth | {"token_url": thief}}):
+        if "options" in moved and place != "options":
+            continue
+        fields = masked | moved
+        if "options" in moved:
+            fields["options"] = moved["options"] | {"client_secret": "***"}
+        refused = edit(api, link, **fields)
+        assert refused.status_code == 422, refused.text
+        assert "another host" in refused.text
+        body = {"page_id": page_id, "channels": ["messenger"], "name": "x", "url": link["url"]}
+        tried = body | fields | {"link_id": link["link_id"], "api_key": "***"}
+        assert api.post("/dashboard/crm-links/test", tried).status_code == 422
+    assert crm.asked(f"{path}/thief") == []
+    # On the same host it stays, and entered anew it may go anywhere.
+    other = crm.serve(f"{path}/other", customers("Jane"))
+    assert edit(api, link, **masked | {"url": other}).status_code == 200
+
+
+def test_what_was_tested_is_not_sent_to_another_host_either(
+    inside: Inside, crm: Crm, path: str
+) -> None:
+    inside.desk.companies.add_page(DEFAULT_COMPANY, PAGE, "Page")
+    user = User("operator", None, DEFAULT_COMPANY, Role.OPERATOR.permissions)
+    acting, on = Acting(inside.desk, user, "here"), [Channel.MESSENGER]
+    url = crm.serve(path, customers("John"))
+    trial_id = acting.test_link(PAGE, on, NewLink("x", url, api_key="secret-key-1"))
+    thief = crm.serve(f"{path}/thief", customers("John"), host=crm.own_host())
+    with pytest.raises(InvalidRequest, match="another host"):
+        acting.add_link(PAGE, on, NewLink("x", thief, api_key=MASK), trial_id=trial_id)
+    with pytest.raises(InvalidRequest, match="another host"):
+        acting.test_link(PAGE, on, NewLink("x", thief, api_key=MASK), trial_id=trial_id)
+    added_link = acting.add_link(PAGE, on, NewLink("x", url, api_key=MASK), trial_id=trial_id)
+    assert inside.desk.box.open(added_link.link.api_key or "") == "secret-key-1"

@@ -112,6 +112,21 @@ def test_an_address_that_several_share_names_nobody(
     assert search(api, page_id, "John Doe of Boston") == []
 
 
+def test_who_shares_an_address_is_not_taken_for_the_other(
+    api: Client, crm: Crm, page_id: str, path: str
+) -> None:
+    shop = [
+        {"id": 1, "name": "Anna Meyer", "email": "meyer@example.com", "phone": "+4930901820"},
+        {"id": 2, "name": "Ben Meyer", "email": "meyer@example.com", "phone": "+4930901821"},
+    ]
+    bens = [{"id": "s", "full_name": "Meyer, B.", "mail": "meyer@example.com", "plan": "Gold"}]
+    add(api, page_id, crm.serve(f"{path}/shop", {"customers": shop}), "Shop")
+    add(api, page_id, crm.serve(f"{path}/support", {"people": bens}), "Support")
+    until(lambda: len(api.search(page_id, "Meyer")) == 3, "both to be searchable")
+    assert search(api, page_id, "Anna Meyer") == []
+    assert "Gold" not in ask(api, page_id, "Which plan does Anna Meyer have?")["reply"]
+
+
 def test_another_channels_and_another_pages_link_adds_nothing(
     api: Client, crm: Crm, page_id: str, path: str
 ) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from core.connectors.api.auth import Access, access_of
 from core.connectors.backoff import Asker
-from core.connectors.http import Answer, GuardedSession, Watch
-from core.connectors.interface import Context, Fetched, Limits, Validators
+from core.connectors.http import Answer, GuardedSession
+from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.paginators import Page, PageRequest, Paginator, declared, detected
 from core.connectors.paginators import promised_total as promised
 from core.errors import (
@@ -120,17 +120,7 @@ def fetch_pages(
         if isinstance(answer, Text):
             return Fetched(answer, len(first.body), 1, asker.retries, found)
         check_value(answer.value)
-        walk = _Walk(
-            link,
-            asker,
-            headers,
-            access,
-            limits,
-            watch,
-            context.on_page,
-            len(first.body),
-            check_value,
-        )
+        walk = _Walk(link, context, asker, headers, access, len(first.body), check_value)
         said = walk.all_pages(request, first, answer.value, chosen[1] if chosen else None)
         if walk.pages > 1:
             # What the first page says of itself does not hold for those after it.
@@ -152,12 +142,10 @@ class _Walk:
     def __init__(
         self,
         link: CrmLink,
+        context: Context,
         asker: Asker,
         headers: Mapping[str, str],
         access: Access,
-        limits: Limits,
-        watch: Watch,
-        on_page: Callable[[int, int], None],
         first_bytes: int,
         check_value: Callable[[Any], None],
     ) -> None:
@@ -165,9 +153,9 @@ class _Walk:
         self._asker = asker
         self._headers = headers
         self._access = access
-        self._limits = limits
-        self._watch = watch
-        self._on_page = on_page
+        self._limits = context.limits
+        self._watch = context.watch
+        self._on_page = context.on_page
         self._check_value = check_value
         self.bytes = first_bytes
         self.pages = 1

@@ -20,7 +20,7 @@ from pymongo.errors import DuplicateKeyError
 from core.connectors.http import Answer, GuardedSession
 from core.connectors.interface import Context
 from core.errors import AuthorizationRefused, ServerFailed
-from core.store import insert
+from core.store import Database, insert
 
 # Used no longer than until so many seconds before it ends: a request takes its time, too.
 LEEWAY = 60.0
@@ -52,6 +52,12 @@ class Grant:
         parts = (self.token_url, self.client_id, self.client_secret, self.scope or "")
         whole = json.dumps([*parts, self.refresh_token or "", own])
         return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def forget_link(database: Database, link_id: str) -> None:
+    """Drop the tokens that were got for a link which is gone; others of its client ask anew."""
+    database["oauth_tokens"].delete_many({"link_id": link_id})
+    database["oauth_states"].delete_many({"link_id": link_id})
 
 
 class Tokens:

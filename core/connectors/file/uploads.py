@@ -38,10 +38,6 @@ class Uploads:
         if not content.strip():
             raise InvalidRequest("file", f"{name} is empty.", action="Choose another file.")
         upload_id = "upload-" + secrets.token_hex(12)
-        for number, start in enumerate(range(0, len(content), PART)):
-            data = base64.b64encode(content[start : start + PART]).decode()
-            part = {"upload_id": upload_id, "number": number, "data": self._box.seal(data)}
-            insert(self._parts, part)
         upload = {
             "_id": upload_id,
             "company_id": company_id,
@@ -50,7 +46,12 @@ class Uploads:
             "sha256": hashlib.sha256(content).hexdigest(),
             "at": time.time(),
         }
+        # First what names the parts: dying in between leaves nothing that is not forgotten later.
         insert(self._uploads, upload)
+        for number, start in enumerate(range(0, len(content), PART)):
+            data = base64.b64encode(content[start : start + PART]).decode()
+            part = {"upload_id": upload_id, "number": number, "data": self._box.seal(data)}
+            insert(self._parts, part)
         return upload
 
     def get(self, upload_id: str, company_id: str | None = None) -> Document:

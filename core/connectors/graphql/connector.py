@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from gql import gql
-from graphql import GraphQLError
 from pydantic import Field, field_validator
 
 from core.connectors.api.connector import ApiConnector, ApiOptions
@@ -38,6 +36,10 @@ class GraphqlOptions(ApiOptions):
     @field_validator("query")
     @classmethod
     def _parses(cls, query: str) -> str:
+        # A quarter of a second to import, and needed only where somebody enters a query.
+        from gql import gql
+        from graphql import GraphQLError
+
         try:
             document = gql(query).document
         except GraphQLError as error:
