@@ -66,7 +66,7 @@ class Desk:
         self.contents = Contents(self.database)
         self.known_fields = KnownFields(self.database)
         self.inbox = Inbox(self.database, self.box)
-        self.uploads = Uploads(self.database, self.box)
+        self.uploads = Uploads(self.database, self.box, settings.max_upload_bytes)
         self.documents = VectorDocuments(self.database)
         self.served = Served(self.leases, self.contents)
         self.pauses = HostPauses(self.database)

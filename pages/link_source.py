@@ -243,6 +243,7 @@ def show_file(acting: Acting, stored: Mapping[str, Any]) -> None:
         "Upload a file",
         type=["csv", "tsv", "json", "jsonl", "ndjson", "xlsx", "xml", "txt", "md"],
         key="form-upload",
+        max_upload_size=max(1, acting.reading.settings.max_upload_bytes // 2**20),
         help="JSON, JSON lines, CSV, XLSX, XML or plain text. Or enter a web address above.",
     )
     if file is not None and st.session_state.get("form-uploaded") != file.file_id:

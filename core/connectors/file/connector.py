@@ -57,7 +57,7 @@ class FileConnector(ApiConnector):
         found = Validators(etag=upload_id)
         if context.validators and context.validators.etag == upload_id:
             return Fetched(None, 0, validators=found)
-        uploads = Uploads(context.database, context.box)
+        uploads = Uploads(context.database, context.box, context.settings.max_upload_bytes)
         content = uploads.content(upload_id)
         if content is None:
             raise NotReadable(

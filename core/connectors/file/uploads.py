@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 
-from core.errors import InvalidRequest, NotFound, SyncError
+from core.errors import InvalidRequest, NotFound, SyncError, TooLarge
 from core.security.secrets import SecretBox
 from core.store import Database, Document, insert
 from core.text.decode import Json
@@ -28,13 +28,19 @@ KEEP_UNUSED_SECONDS = 24 * 3600.0
 class Uploads:
     """The files that operators have uploaded."""
 
-    def __init__(self, database: Database, box: SecretBox) -> None:
+    def __init__(self, database: Database, box: SecretBox, max_bytes: int) -> None:
         self._box = box
+        self._max_bytes = max_bytes
         self._uploads = database["uploads"]
         self._parts = database["upload_parts"]
 
     def add(self, company_id: str, name: str, content: bytes) -> Document:
-        """Keep a file: ``upload_id``, ``name``, ``size``, ``sha256``. Raises InvalidRequest."""
+        """Keep a file; its document. Raises InvalidRequest, TooLarge."""
+        if len(content) > self._max_bytes:
+            raise TooLarge(
+                f"{name} is larger than {self._max_bytes:,} bytes.",
+                action="Send less at once, or raise MAX_UPLOAD_BYTES.",
+            )
         if not content.strip():
             raise InvalidRequest("file", f"{name} is empty.", action="Choose another file.")
         upload_id = "upload-" + secrets.token_hex(12)
