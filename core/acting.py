@@ -6,19 +6,19 @@ through ``reading``, which asks for the permission to read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.bot.merge import MergedLine
-from core.bot.reply import Reply
+from core.bot.reply import Reply, kept_as
 from core.configuration import Step
 from core.connectors.api import consent
 from core.errors import InvalidRequest
 from core.links import NewLink, link_facts
 from core.models import Channel, PageLink, Trigger
+from core.retrieval.retrieve import EVERYTHING, Hit, Scope
 from core.security.accounts import Permission, Role, User
 from core.store import Document
-from core.vectors.retrieve import Hit
 
 if TYPE_CHECKING:
     from core.desk import Desk
@@ -200,19 +200,52 @@ class Acting:
     # Asking
 
     def search(
-        self, page_id: str, channel: Channel, query: str, k: int
+        self,
+        page_id: str,
+        channel: Channel,
+        query: str,
+        k: int,
+        scope: Scope = EVERYTHING,
+        max_tokens: int | None = None,
     ) -> tuple[list[Hit], list[MergedLine]]:
-        """The chunks that answer best, and what all links say of the first one's customer."""
+        """The records that answer best, and what all links say of the first one's customer."""
         self.user.require(Permission.SEARCH)
         company_id = self.user.company_id
-        hits = self._desk.retriever.search(company_id, page_id, channel, query, k)
-        merged = self._desk.replier.merged(company_id, page_id, channel, hits[0]) if hits else []
-        return hits, merged
+        hits = self._desk.retriever.search(
+            company_id, page_id, channel, query, k, scope=scope, max_tokens=max_tokens
+        ).hits
+        if not hits:
+            return [], []
+        return hits, self._desk.replier.merged(company_id, page_id, channel, hits[0], scope)
 
     def reply(self, page_id: str, channel: Channel, message: str) -> Reply:
-        """What the bot would answer."""
+        """What the bot would answer; it is kept, see core.bot.provenance."""
+        *_, reply = self.stream_reply(page_id, channel, message)
+        assert isinstance(reply, Reply)
+        return reply
+
+    def stream_reply(self, page_id: str, channel: Channel, message: str) -> Iterator[str | Reply]:
+        """The same, as it is worded: its sentences, then the whole of it."""
         self.user.require(Permission.SEARCH)
-        return self._desk.replier.reply(self.user.company_id, page_id, channel, message)
+        # Nobody should find out that there is no such page after the answer has begun.
+        self._desk.companies.page(self.user.company_id, page_id)
+        return self._streamed(page_id, channel, message)
+
+    def _streamed(self, page_id: str, channel: Channel, message: str) -> Iterator[str | Reply]:
+        company_id = self.user.company_id
+        for part in self._desk.replier.stream(company_id, page_id, channel, message):
+            if isinstance(part, Reply):
+                reply_id = self._desk.provenance.keep(
+                    company_id, page_id, channel, message, part, asked_by=self.user.username
+                )
+                yield kept_as(part, reply_id)
+            else:
+                yield part
+
+    def kept_reply(self, reply_id: str) -> Document:
+        """A reply with what it was made of."""
+        self.user.require(Permission.READ)
+        return self._desk.provenance.get(self.user.company_id, reply_id)
 
     def save_question(self, page_id: str, channel: Channel, question: str) -> str:
         """Keep a question of a page and channel; its id."""

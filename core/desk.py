@@ -9,7 +9,9 @@ from functools import cache
 from pymongo.errors import PyMongoError
 
 from core.alerts import Alerts
+from core.bot.provenance import Provenance
 from core.bot.reply import Replier
+from core.bot.wording import Model
 from core.companies import Companies
 from core.configuration import Configuration
 from core.connectors.file.uploads import Uploads
@@ -28,6 +30,7 @@ from core.overview import Days, Overviews
 from core.policies import Policies
 from core.questions import Questions
 from core.reading import TextReader
+from core.retrieval.retrieve import Retriever
 from core.runs import Runs
 from core.scheduler import Scheduler
 from core.security.accounts import Accounts
@@ -46,7 +49,6 @@ from core.vectors.embed import Embedder
 from core.vectors.follower import REBUILD, MirrorFollower
 from core.vectors.generation import GenerationWriter
 from core.vectors.mirror import Mirror
-from core.vectors.retrieve import Retriever
 
 
 class Desk:
@@ -80,13 +82,17 @@ class Desk:
         self.overviews = Overviews(settings, self.links, self.leases, self.days)
         self.audit = AuditLog(self.database)
         self.configuration = Configuration(self.companies, self.links, self.policies)
-        self.follower = MirrorFollower(
-            self.database, self.companies, self.links, self.leases, self.mirror
-        )
         self.retriever = Retriever(
             settings, self.links, self.leases, self.contents, self.mirror, self.embedder
         )
-
+        self.follower = MirrorFollower(
+            self.database,
+            self.companies,
+            self.links,
+            self.leases,
+            self.mirror,
+            self.retriever.keep_up,
+        )
         self.erasures = Erasures(
             self.database,
             settings.data_dir,
@@ -99,7 +105,8 @@ class Desk:
             self.uploads,
             lambda: self.follower.order(REBUILD, on_wait=lambda _: None),
         )
-        self.replier = Replier(self.retriever, self.embedder)
+        self.replier = Replier(self.retriever, self.embedder, Model(settings))
+        self.provenance = Provenance(self.database, self.runs)
         self.questions = Questions(self.database, self.links, self.replier)
         self.trials = Trials(
             self.database,

@@ -255,11 +255,18 @@ class Erasures:
                 return question
             return {**question, "last": None, "changes": []}
 
+        def unsaid(reply: Document) -> Document:
+            if not any(links.get(one["link_id"], {}).get("names") for one in reply["context"]):
+                return reply
+            emptied = {"reply": "(erased)", "citations": [], "context": []}
+            return {**reply, **emptied, "message": "(erased)"}
+
         counts = {}
         for name, collection, query, clear in (
             ("runs", "sync_runs", {"company_id": company_id}, lambda run: run),
             ("changes", "run_changes", {"link_id": {"$in": list(links)}}, without_records),
             ("questions", "saved_questions", {"company_id": company_id}, unanswered),
+            ("replies", "replies", {"company_id": company_id}, unsaid),
         ):
             counts[name] = 0
             documents = self._database[collection]

@@ -29,6 +29,7 @@
     │       ├── PaginationFailed    a page repeats, or is missing, or leads nowhere
     │       ├── Truncated           fewer records came than the CRM says there are
     │       └── LimitExceeded       too many bytes, pages or records; too deep
+    ├── ModelFailed                 the language model did not word a reply; it is quoted instead
     └── RunStopped                  the run ends without being a failure of the CRM
         ├── LeaseLost               another scheduler took the link over
         ├── SchedulerStopped        the scheduler is being stopped; the link is synced by the next
@@ -247,6 +248,12 @@ class LimitExceeded(AnswerError):
     """More bytes, pages, records or nesting than allowed."""
 
     kind = "limit"
+
+
+class ModelFailed(DeskError):
+    """The language model is away, refuses, or answers with something unusable."""
+
+    permanent = False
 
 
 class RunStopped(DeskError):

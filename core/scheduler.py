@@ -20,6 +20,7 @@ import schedule
 import structlog
 
 from core.alerts import Alerts
+from core.bot.provenance import prune_replies
 from core.connectors.api.oauth import forget_link
 from core.connectors.file.uploads import Uploads
 from core.connectors.http import Watch
@@ -292,6 +293,7 @@ class Scheduler:
         self._pauses.prune()
         self._trials.prune()
         self._days.prune()
+        prune_replies(self._database)
         self._inbox.prune()
         self._uploads.prune(self._links.upload_ids())
 

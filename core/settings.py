@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     alert_webhook_url: str | None = None
     alert_webhook_secret: SecretStr | None = None
     embedding_model: str = ""
+    llm_base_url: str | None = None
+    llm_api_key: SecretStr | None = None
+    llm_model: str | None = None
     crm_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     sqlite_dir: Path | None = None
     max_upload_bytes: int = Field(50 * 1024 * 1024, ge=1024)
@@ -60,6 +63,12 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("is not a Standard Webhooks secret (whsec_ and base64)") from None
         return value
+
+    @model_validator(mode="after")
+    def _llm_is_whole(self) -> Settings:
+        if self.llm_base_url and not self.llm_model:
+            raise ValueError("LLM_BASE_URL needs LLM_MODEL beside it")
+        return self
 
     @model_validator(mode="after")
     def _oidc_is_whole(self) -> Settings:
@@ -87,6 +96,9 @@ class Settings(BaseSettings):
         "oidc_issuer",
         "oidc_client_id",
         "oidc_client_secret",
+        "llm_base_url",
+        "llm_api_key",
+        "llm_model",
         mode="before",
     )
     @classmethod

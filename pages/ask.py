@@ -9,8 +9,8 @@ from core.bot.merge import MergedLine
 from core.bot.reply import Reply
 from core.errors import DeskError
 from core.models import Channel
+from core.retrieval.retrieve import Hit
 from core.store import Document
-from core.vectors.retrieve import Hit
 from pages.looks import show_moment
 from pages.pickers import pick_channel, pick_page
 from pages.session import (

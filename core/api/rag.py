@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from core.api.access import ActingParam
 from core.api.schemas import ReplyRequest, SearchRequest
-from core.api.views import hit_view, merged_view, moment
+from core.api.views import hit_view, kept_reply_view, merged_view, moment, reply_view
+from core.bot.reply import Reply
 from core.errors import NotFound
 from core.links.schema import PageId
+from core.retrieval.retrieve import Scope
 
 router = APIRouter(prefix="/dashboard/rag", tags=["documents and search"])
 
@@ -68,34 +73,48 @@ def document_details(
 
 @router.post("/search")
 def search(acting: ActingParam, body: SearchRequest) -> dict[str, Any]:
-    """The chunks of one page and channel that fit best, best first.
+    """The records of one page and channel that fit best, best first.
 
     ``merged`` has what all links say of the best hit's customer, when several know them.
     """
-    hits, merged = acting.search(body.page_id, body.channel, body.query, body.k)
+    hits, merged = acting.search(
+        body.page_id,
+        body.channel,
+        body.query,
+        body.k,
+        Scope(link_ids=body.link_ids, field=body.field),
+        body.max_tokens,
+    )
     return {
         "hits": [hit_view(hit) for hit in hits],
         "merged": [merged_view(line) for line in merged],
     }
 
 
-@router.post("/reply")
-def reply(acting: ActingParam, body: ReplyRequest) -> dict[str, Any]:
-    """What the bot would answer, from which lines, and what it looked at."""
-    made = acting.reply(body.page_id, body.channel, body.message)
-    return {
-        "reply": made.text,
-        "known": made.is_known,
-        "citations": [
-            {
-                "number": one.number,
-                "link_id": one.link_id,
-                "link_name": one.link_name,
-                "path": one.path,
-                "line": one.line,
-            }
-            for one in made.citations
-        ],
-        "merged": [merged_view(line) for line in made.merged],
-        "context": [hit_view(hit) for hit in made.context],
-    }
+@router.post(
+    "/reply",
+    responses={200: {"content": {"application/json": {}, "text/event-stream": {}}}},
+    response_model=None,
+)
+def reply(acting: ActingParam, body: ReplyRequest) -> dict[str, Any] | StreamingResponse:
+    """What the bot would answer, from which lines, and what it looked at.
+
+    With ``stream`` as server-sent events: ``sentence`` with each sentence that was checked, as a
+    JSON text, then ``reply`` with the whole answer.
+    """
+    if body.stream:
+        parts = acting.stream_reply(body.page_id, body.channel, body.message)
+        return StreamingResponse(_events(parts), media_type="text/event-stream")
+    return reply_view(acting.reply(body.page_id, body.channel, body.message))
+
+
+@router.get("/replies/{reply_id}")
+def kept_reply(acting: ActingParam, reply_id: str) -> dict[str, Any]:
+    """Why the bot said this: a reply with its lines, their links, runs and age, and the model."""
+    return kept_reply_view(acting.kept_reply(reply_id))
+
+
+def _events(parts: Iterable[str | Reply]) -> Iterator[str]:
+    for part in parts:
+        name, data = ("sentence", part) if isinstance(part, str) else ("reply", reply_view(part))
+        yield f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

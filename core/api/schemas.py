@@ -64,6 +64,12 @@ class SearchRequest(Body):
     channel: Channel
     query: Annotated[StrictStr, Field(max_length=4000)]
     k: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+    link_ids: Annotated[list[StrictStr], Field(max_length=100)] | None = None
+    """Only records of these links."""
+    field: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None
+    """Only records with such a field."""
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    """So long may all hits' texts be together; the best hit is there however long it is."""
 
     @field_validator("query")
     @classmethod
@@ -95,6 +101,8 @@ class ReplyRequest(Body):
     page_id: PageId
     channel: Channel
     message: Annotated[StrictStr, Field(max_length=4000)]
+    stream: StrictBool = False
+    """Send the sentences as they are worded, as server-sent events; the last one is the reply."""
 
     @field_validator("message")
     @classmethod

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from core.bot.merge import MergedLine
+from core.bot.reply import Reply
 from core.desk import Desk
 from core.leases import NEVER
 from core.links import masked, masked_options, public_headers
 from core.models import Channel, FetchOptions, PageLink
+from core.retrieval.retrieve import Hit
 from core.security.secrets import MASK
 from core.status import sync_status
 from core.store import Document
-from core.vectors.retrieve import Hit
 
 
 def moment(seconds: float | None) -> str | None:
@@ -138,6 +140,33 @@ def hit_view(hit: Hit) -> dict[str, Any]:
         "path": hit.path,
         "synced_at": hit.synced_at.isoformat() if hit.synced_at else None,
         "stale": hit.stale,
+        "failing": hit.failing,
+    }
+
+
+def reply_view(reply: Reply) -> dict[str, Any]:
+    """A reply with its citations and what it is made of."""
+    return {
+        "reply": reply.text,
+        "reply_id": reply.reply_id,
+        "known": reply.is_known,
+        "worded_by": reply.worded_by,
+        "citations": [asdict(one) for one in reply.citations],
+        "merged": [merged_view(line) for line in reply.merged],
+        "context": [hit_view(hit) for hit in reply.context],
+    }
+
+
+def kept_reply_view(kept: Document) -> dict[str, Any]:
+    """A reply as it was given, with what it was made of."""
+    context = [{**one, "synced_at": moment(one["synced_at"])} for one in kept["context"]]
+    copied = ("page_id", "channel", "message", "reply", "known", "worded_by", "citations")
+    return {
+        "reply_id": kept["_id"],
+        "at": moment(kept["at"]),
+        "asked_by": kept["asked_by"],
+        **{name: kept[name] for name in copied},
+        "context": context,
     }
 
 

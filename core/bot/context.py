@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.vectors.retrieve import Hit
+from core.retrieval.retrieve import Hit
 
 MAX_RECORD = 4000
 MAX_CONTEXT = 16_000

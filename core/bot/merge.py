@@ -5,16 +5,14 @@ Where links say different things of the same field both stay, the fresher first.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.models import Record
-from core.text.matching import fields_of
+from core.text.matching import fields_of, plain_name
 from core.text.personal import words_of
 
-_LETTERS = re.compile(r"[^a-z0-9]")
 # What each CRM has of its own, by a field's last word: different values contradict nothing.
 _OWN = {"id", "ids", "gid", "uuid", "guid", "key", "url", "href", "etag", "revision", "at"}
 _OWN |= {"created", "updated", "modified", "synced"}
@@ -82,11 +80,6 @@ def _line(found: tuple[Source, str, str, str], *, contradicts: bool) -> MergedLi
         updated_at=datetime.fromtimestamp(source.updated_at, UTC),
         contradicts=contradicts,
     )
-
-
-def plain_name(field: str) -> str:
-    """The same for firstName, first_name and First Name, which are one field."""
-    return _LETTERS.sub("", field.lower())
 
 
 def _same(one: str, other: str) -> bool:

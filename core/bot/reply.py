@@ -1,34 +1,51 @@
 """The reply to a customer's message, made of lines of the CRMs and nothing else.
 
-Extractive: the lines that answer best are quoted, each with where it stands. When nothing that is
-stored supports an answer, it says so.
+The records that support an answer are found, and worded: by quoting the lines that say what is
+asked, or by a model (see core.bot.wording) from these records alone. When nothing that is stored
+supports an answer, it says so, in the message's language.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-from core.bot.merge import MergedLine, Source, merge, plain_name
+import structlog
+
+from core.bot.context import Context, delimit
+from core.bot.extract import (
+    COMPARING_SPREAD,
+    LINE_SPREAD,
+    Quotable,
+    choose,
+    is_naming,
+    similarities,
+    spoken,
+    units,
+)
+from core.bot.languages import unknown
+from core.bot.merge import MergedLine, Source, merge
+from core.bot.support import names_the_absent, rest_of, subjects
+from core.bot.wording import Model, Sentence
+from core.errors import ModelFailed
 from core.models import Channel
-from core.text.identity import NAMING_FIELDS
-from core.text.personal import words_of
+from core.retrieval.retrieve import EVERYTHING, Hit, Retriever, Scope, Search
+from core.retrieval.words import words
+from core.text.matching import plain_name
 from core.vectors.embed import Embedder
-from core.vectors.retrieve import Hit, Retriever
 
-CONTEXT = 5
-"""So many chunks are looked at."""
-# Below this a chunk is about something else: on the demo data, questions about what is not there
-# reach 0.35, those about what is start at 0.4.
-LEAST_SCORE = 0.36
-# So far behind the best line another one is still quoted.
-LINE_SPREAD = 0.22
-MAX_LINES = 5
-UNKNOWN = "I don't know: nothing in the records supports an answer."
+CANDIDATES = 24
+"""So many records are looked at."""
+CONTEXT = 8
+"""So many of them an answer is made of, at most."""
+MAX_TOKENS = 2000
+"""So many tokens of these, together."""
+# Where the words name nobody, a line has to say what is asked. On the benchmark's data, lines about
+# something else reach 0.38.
+LEAST_SIMILARITY = 0.40
+MOST_LINES = 120
 
-_PATH = re.compile(r"[^\s:]+: ")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_WORD = re.compile(r"[^\W_]+(?:[-.@+][^\W_]+)*", re.UNICODE)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -52,31 +69,96 @@ class Reply:
     context: list[Hit]
     merged: list[MergedLine] = field(default_factory=list)
     """What all links say of the customer, when the answer is about one that several know."""
+    worded_by: str = "quotes"
+    """The model that worded it, or ``quotes``."""
+    reply_id: str = ""
+    """Under which it was kept (see core.bot.provenance)."""
 
 
 class Replier:
     """Answers messages on a page and channel."""
 
-    def __init__(self, retriever: Retriever, embedder: Embedder) -> None:
+    def __init__(self, retriever: Retriever, embedder: Embedder, model: Model) -> None:
         self._retriever = retriever
         self._embedder = embedder
+        self._model = model
 
-    def reply(self, company_id: str, page_id: str, channel: Channel, message: str) -> Reply:
-        """The reply to ``message``. Raises NotFound (page)."""
-        hits = self._retriever.search(company_id, page_id, channel, message, CONTEXT)
-        supporting = [hit for hit in hits if _supports(hit, message)]
-        if not supporting:
-            return Reply(UNKNOWN, False, [], hits)
-        best = supporting[0]
-        merged = self.merged(company_id, page_id, channel, best)
-        quote = self._quote_merged(merged, message) if merged else None
-        citations = quote or self._quote(best, message)
-        text = "\n".join(_sentence(one, citations, merged) for one in citations)
-        return Reply(text, True, citations, hits, merged)
+    def reply(
+        self,
+        company_id: str,
+        page_id: str,
+        channel: Channel,
+        message: str,
+        scope: Scope = EVERYTHING,
+    ) -> Reply:
+        """The reply to ``message`` from the records of ``scope``. Raises NotFound (page)."""
+        *_, reply = self.stream(company_id, page_id, channel, message, scope)
+        assert isinstance(reply, Reply)
+        return reply
 
-    def merged(self, company_id: str, page_id: str, channel: Channel, hit: Hit) -> list[MergedLine]:
+    def stream(
+        self,
+        company_id: str,
+        page_id: str,
+        channel: Channel,
+        message: str,
+        scope: Scope = EVERYTHING,
+    ) -> Iterator[str | Reply]:
+        """The reply's sentences or lines as they are worded, and at the end the whole of it."""
+        search = self._retriever.search(
+            company_id, page_id, channel, message, CANDIDATES, scope=scope
+        )
+        about = self._supporting(search)
+        others = [hit for hit in search.hits if hit not in about]
+        context = self._retriever.within([*about, *others][:CONTEXT], MAX_TOKENS)
+        if not about:
+            yield unknown(message)
+            yield Reply(unknown(message), False, [], context)
+            return
+        merged = self.merged(company_id, page_id, channel, about[0], scope)
+        if self._model.name:
+            try:
+                yield from self._worded(message, context, merged)
+            except ModelFailed as error:
+                log.warning("The reply is quoted", reason=str(error))
+            else:
+                return
+        citations, said = self._quote(search, about, merged)
+        yield from said
+        yield Reply("\n".join(said), True, citations, context, merged)
+
+    def _worded(
+        self, message: str, context: list[Hit], merged: list[MergedLine]
+    ) -> Iterator[str | Reply]:
+        """The model's sentences that hold, then the reply. Raises ModelFailed before the first."""
+        given = delimit(_with_other_links(context, merged))
+        said: list[str] = []
+        citations: list[Citation] = []
+        try:
+            for sentence in self._model.sentences(message, given):
+                said.append(sentence.text)
+                citations += _cited(sentence, given)
+                yield sentence.text
+        except ModelFailed:
+            if not said:
+                raise
+            log.warning("The model broke off in the middle of a reply")
+        text = " ".join(said) or unknown(message)
+        if not said:
+            yield text
+        citations = list(dict.fromkeys(citations))
+        yield Reply(text, bool(said), citations, context, merged, self._model.name or "")
+
+    def merged(
+        self,
+        company_id: str,
+        page_id: str,
+        channel: Channel,
+        hit: Hit,
+        scope: Scope = EVERYTHING,
+    ) -> list[MergedLine]:
         """What all links say of a hit's customer; nothing when no other link knows them."""
-        found = self._retriever.about_the_same(company_id, page_id, channel, hit)
+        found = self._retriever.about_the_same(company_id, page_id, channel, hit, scope)
         if len(found) < 2:
             return []
         return merge(
@@ -86,85 +168,101 @@ class Replier:
             ]
         )
 
-    def _quote_merged(self, merged: list[MergedLine], message: str) -> list[Citation]:
-        """The lines that answer best; of a field that links contradict each other in, all."""
-        chosen = self._best([one.line for one in merged], message)
+    def _supporting(self, search: Search) -> list[Hit]:
+        """The hits that the answer is made of, the best first."""
+        if not search.hits or names_the_absent(search):
+            return []
+        named = subjects(search)
+        if named:
+            return named
+        # A record's vector is of all its lines: what is asked may be said by one of them.
+        lines = [
+            (hit, line) for hit in search.hits for line in units(hit.text) if not is_naming(line)
+        ][:MOST_LINES]
+        if not lines:
+            return []
+        scores = similarities([line for _, line in lines], search.question.text, self._embedder)
+        best = max(range(len(lines)), key=lambda n: (scores[n], lines[n][0].score))
+        nearest = max(search.hits, key=lambda hit: hit.similarity)
+        if max(scores[best], nearest.similarity) < LEAST_SIMILARITY:
+            return []
+        return [lines[best][0] if scores[best] >= nearest.similarity else nearest]
+
+    def _quote(
+        self, search: Search, about: list[Hit], merged: list[MergedLine]
+    ) -> tuple[list[Citation], list[str]]:
+        """The lines that answer, with their numbers, and how they are said."""
+        quoted: list[tuple[Quotable, str]] = []
+        asked = rest_of(search.question, about)
+        spread = LINE_SPREAD if len(about) < 2 else COMPARING_SPREAD
+        for hit in about:
+            if merged and hit is about[0]:
+                quoted += self._merged_lines(merged, asked)
+            else:
+                lines = units(hit.text)
+                quoted += [
+                    (Quotable(hit.link_id, hit.link_name, hit.path, lines[n]), "")
+                    for n in sorted(choose(lines, asked, self._embedder, spread))
+                ]
+        citations = [
+            Citation(number, one.link_id, one.link_name, one.path, one.line)
+            for number, (one, _) in enumerate(quoted, start=1)
+        ]
+        said = [
+            f"{spoken(one.line)}{by} [{one.number}]"
+            for one, (_, by) in zip(citations, quoted, strict=True)
+        ]
+        return citations, said
+
+    def _merged_lines(self, merged: list[MergedLine], asked: str) -> list[tuple[Quotable, str]]:
+        """The lines that answer; of a field that links contradict each other in, all."""
+        chosen = choose([one.line for one in merged], asked, self._embedder)
         fields = {plain_name(merged[n].field) for n in chosen if merged[n].contradicts}
         chosen |= {
             n for n, one in enumerate(merged) if one.contradicts and plain_name(one.field) in fields
         }
         return [
-            Citation(number, one.link_id, one.link_name, one.path, one.line)
-            for number, one in enumerate((merged[n] for n in sorted(chosen)), start=1)
+            (
+                Quotable(one.link_id, one.link_name, one.path, one.line),
+                f" ({one.link_name})" if one.contradicts else "",
+            )
+            for one in (merged[n] for n in sorted(chosen))
         ]
 
-    def _quote(self, hit: Hit, message: str) -> list[Citation]:
-        """The lines of the hit that answer best, after the one that names the record."""
-        lines = _units(hit.text)
-        chosen = self._best(lines, message)
-        return [
-            Citation(number, hit.link_id, hit.link_name, hit.path, lines[index])
-            for number, index in enumerate(sorted(chosen), start=1)
-        ]
 
-    def _best(self, lines: list[str], message: str) -> set[int]:
-        """Which lines answer best, and those that name the record."""
-        vectors = self._embedder.embed([message, *[_spoken(line) for line in lines]])
-        scores = [float(score) for score in vectors[1:] @ vectors[0]]
-        best = max(scores)
-        ranked = sorted(range(len(lines)), key=lambda number: -scores[number])
-        chosen = {n for n in ranked[:MAX_LINES] if scores[n] >= best - LINE_SPREAD}
-        return chosen | set(_asked_for(lines, message)[:MAX_LINES]) | set(_naming(lines)[:2])
-
-
-def _supports(hit: Hit, message: str) -> bool:
-    if hit.score >= LEAST_SCORE:
-        return True
-    # An order number or an e-mail that stands in both is enough.
-    exact = {w.lower() for w in _WORD.findall(message) if any(c.isdigit() or c == "@" for c in w)}
-    return bool(exact & {word.lower() for word in _WORD.findall(hit.text)})
-
-
-def _sentence(one: Citation, citations: list[Citation], merged: list[MergedLine]) -> str:
-    """The line as it is said; one that another link contradicts names its link."""
-    quoted = next((m for m in merged if (m.line, m.link_id) == (one.line, one.link_id)), None)
-    says = f" ({one.link_name})" if quoted and quoted.contradicts and len(citations) > 1 else ""
-    return f"{_spoken(one.line)}{says} [{one.number}]"
-
-
-def _units(text: str) -> list[str]:
-    """What can be quoted: the lines of a record, the sentences of plain text."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    if any(_PATH.match(line) for line in lines):
-        return lines
-    return [piece for piece in _SENTENCE.split(" ".join(lines)) if piece.strip()]
-
-
-def _asked_for(lines: list[str], message: str) -> list[int]:
-    """The lines whose field the message names: a value like Gold says nothing of a plan."""
-    words = {word.lower().rstrip("s") for word in _WORD.findall(message)}
-    asked = []
-    for number, line in enumerate(lines):
-        path, separator, _ = line.partition(": ")
-        own = {word.rstrip("s") for word in words_of(re.split(r"[.\]]", path)[-1]).split()}
-        if separator and any(len(word) > 2 for word in own & words):
-            asked.append(number)
-    return asked
-
-
-def _naming(lines: list[str]) -> list[int]:
-    return [
-        number
-        for number, line in enumerate(lines)
-        if re.split(r"[.\]]", line.partition(": ")[0])[-1].lower() in NAMING_FIELDS
+def _with_other_links(context: list[Hit], merged: list[MergedLine]) -> list[Hit]:
+    """The hits, and what other links say of the first one's customer as hits of their own."""
+    present = {(hit.link_id, hit.path) for hit in context}
+    others: dict[tuple[str, str], list[MergedLine]] = {}
+    for line in merged:
+        if (line.link_id, line.path) not in present:
+            others.setdefault((line.link_id, line.path), []).append(line)
+    more = [
+        replace(
+            context[0],
+            text="\n".join(line.line for line in lines),
+            link_id=link_id,
+            link_name=lines[0].link_name,
+            path=path,
+            entry=None,
+        )
+        for (link_id, path), lines in others.items()
     ]
+    return [context[0], *more, *context[1:]]
 
 
-def _spoken(line: str) -> str:
-    """``customers[0].support_level: Gold`` as ``support level: Gold``."""
-    path, separator, value = line.partition(": ")
-    if not separator or " " in path:
-        return line
-    parts = [part for part in re.split(r"[.\[\]]", path) if part and not part.isdigit()]
-    label = " ".join(parts[1:] or parts).replace("_", " ")
-    return f"{label}: {value}"
+def _cited(sentence: Sentence, given: Context) -> list[Citation]:
+    """For each record that a sentence cites, the line of it that says most of the sentence."""
+    own = set(words(sentence.text))
+    cited = []
+    for number in sentence.numbers:
+        hit = given.hits[number]
+        lines = units(hit.text) or [hit.text]
+        line = max(lines, key=lambda one: len(own & set(words(one))))
+        cited.append(Citation(number, hit.link_id, hit.link_name, hit.path, line))
+    return cited
+
+
+def kept_as(reply: Reply, reply_id: str) -> Reply:
+    """The reply with the id under which it was kept."""
+    return replace(reply, reply_id=reply_id)

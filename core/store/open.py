@@ -24,6 +24,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "audit_log": ("at",),
     "link_trials": ("state",),
     "saved_questions": ("page_id",),
+    "replies": ("page_id", "at"),
     "sync_days": ("company_id",),
     "webhook_events": ("link_id", "state", "at"),
     "webhook_records": ("link_id",),

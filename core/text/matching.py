@@ -13,6 +13,7 @@ from core.text.personal import words_of
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _EMAIL_NAMES = re.compile(r"(?:^| )e ?mails?(?: address)?$|(?:^| )mail$")
 _PHONE_NAMES = re.compile(r"(?:^| )(?:phone|mobile|cell|tel|telephone|whatsapp)(?: number)?$")
+_LETTERS = re.compile(r"[^a-z0-9]")
 _NO_DIGIT = re.compile(r"\D")
 # Fewer digits are an extension, or nothing.
 _LEAST_DIGITS = 7
@@ -44,6 +45,11 @@ def identities(record: Record, match_key: str | None = None) -> frozenset[str]:
         elif _PHONE_NAMES.search(words) and (number := _phone(value)):
             found.add(f"phone:{number}")
     return frozenset(found)
+
+
+def plain_name(field: str) -> str:
+    """The same for firstName, first_name and First Name, which are one field."""
+    return _LETTERS.sub("", field.lower())
 
 
 def _phone(value: str) -> str | None:

@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -49,7 +49,13 @@ class MirrorFollower:
     """Looks after one process's mirror."""
 
     def __init__(
-        self, database: Database, companies: Companies, links: Links, leases: Leases, mirror: Mirror
+        self,
+        database: Database,
+        companies: Companies,
+        links: Links,
+        leases: Leases,
+        mirror: Mirror,
+        on_followed: Callable[[list[PageLink], Mapping[str, Document]], None],
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._beats = database["mirrors"]
@@ -59,6 +65,7 @@ class MirrorFollower:
         self._links = links
         self._leases = leases
         self._mirror = mirror
+        self._on_followed = on_followed
         self._followed: list[tuple[object, ...]] | None = None
         self._stamps: object = None
         self._looked_at = 0.0
@@ -137,6 +144,7 @@ class MirrorFollower:
         if self._behind_since is None:
             self._behind_since = time.time()
         self._mirror.follow(links)
+        self._on_followed(links, states)
         self._followed = now
         self._behind_since = None
 

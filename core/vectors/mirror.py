@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -45,8 +45,6 @@ class Near:
     """A chunk near a question; ``score`` is the cosine similarity."""
 
     chunk_id: str
-    link_id: str
-    text: str
     score: float
 
 
@@ -91,11 +89,14 @@ class Mirror:
         links: list[PageLink],
         vector: Vector | None,
         k: int,
+        *,
+        also: Sequence[str] = (),
     ) -> list[Near]:
         """The ``k`` chunks nearest to ``vector`` among the page's links on the channel.
 
-        ``links`` are all links of the page as they are now; the collection is brought up to date
-        first. Without a vector that is all it does.
+        ``also`` are chunks whose similarity is asked for, near or not. ``links`` are all links of
+        the page as they are now; the collection is brought up to date first. Without a vector that
+        is all it does.
         """
         feeding = [x.link.link_id for x in links if x.channels.get(channel)]
         states = self._leases.states(feeding)
@@ -108,13 +109,13 @@ class Mirror:
         with self._lock:
             try:
                 collection = self._up_to_date(name, wanted)
-                return self._query(collection, wanted, vector, k)
+                return self._query(collection, wanted, vector, k, also)
             except Exception as error:
                 if self._chroma_url:
                     raise
                 log.warning("The mirror is built again", reason=f"{type(error).__name__}: {error}")
                 self._start_anew()
-                return self._query(self._up_to_date(name, wanted), wanted, vector, k)
+                return self._query(self._up_to_date(name, wanted), wanted, vector, k, also)
 
     def rebuild(self, links: list[PageLink]) -> None:
         """Build all collections of the given links' pages again, from nothing."""
@@ -194,7 +195,12 @@ class Mirror:
                 self._slot_lock = None
 
     def _query(
-        self, collection: Collection, wanted: Mapping[str, int], vector: Vector | None, k: int
+        self,
+        collection: Collection,
+        wanted: Mapping[str, int],
+        vector: Vector | None,
+        k: int,
+        also: Sequence[str],
     ) -> list[Near]:
         stamp = frozenset(wanted.items())
         if vector is None:
@@ -202,33 +208,10 @@ class Mirror:
             return []
         if k < 1 or not collection.count():
             return []
-        nearest = self._exact.nearest(collection, stamp, vector, k)
-        if nearest is not None:
-            return self._with_texts(collection, nearest)
-        found = collection.query(
-            query_embeddings=[vector.tolist()],
-            n_results=min(k, collection.count()),
-            include=["documents", "metadatas", "distances"],
-        )
-        rows = zip(
-            found["ids"][0],
-            (found["metadatas"] or [[]])[0],
-            (found["documents"] or [[]])[0],
-            (found["distances"] or [[]])[0],
-            strict=True,
-        )
-        return [
-            Near(chunk_id, str(meta["link_id"]), text, 1.0 - float(distance))
-            for chunk_id, meta, text, distance in rows
-        ]
-
-    def _with_texts(self, collection: Collection, nearest: list[tuple[str, float]]) -> list[Near]:
-        found = collection.get(
-            ids=[chunk_id for chunk_id, _ in nearest], include=["documents", "metadatas"]
-        )
-        rows = zip(found["ids"], found["metadatas"] or [], found["documents"] or [], strict=True)
-        texts = {chunk_id: (str(meta["link_id"]), text) for chunk_id, meta, text in rows}
-        return [Near(i, *texts[i], score) for i, score in nearest if i in texts]
+        nearest = self._exact.nearest(collection, stamp, vector, k, also)
+        if nearest is None:
+            nearest = _asked_of_the_index(collection, vector, k, also)
+        return [Near(chunk_id, score) for chunk_id, score in nearest]
 
     def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
         client = self._open()
@@ -355,6 +338,25 @@ def collection_name(company_id: str, page_id: str, channel: Channel) -> str:
     """The collection of a page and channel; any id is made into a name that Chroma takes."""
     digest = hashlib.sha256(f"{company_id}\n{page_id}".encode()).hexdigest()[:32]
     return f"{channel.value}-{digest}"
+
+
+def _asked_of_the_index(
+    collection: Collection, vector: Vector, k: int, also: Sequence[str]
+) -> list[tuple[str, float]]:
+    found = collection.query(
+        query_embeddings=[vector.tolist()],
+        n_results=min(k, collection.count()),
+        include=["distances"],
+    )
+    distances = (found["distances"] or [[]])[0]
+    near = {i: 1.0 - float(far) for i, far in zip(found["ids"][0], distances, strict=True)}
+    others = sorted(set(also) - near.keys())
+    if others:
+        asked = collection.get(ids=others, include=["embeddings"])
+        embeddings = asked["embeddings"]
+        rows = zip(asked["ids"], [] if embeddings is None else embeddings, strict=True)
+        near |= {i: float(np.asarray(one, dtype=np.float32) @ vector) for i, one in rows}
+    return sorted(near.items(), key=lambda one: -one[1])
 
 
 def _batches(ids: list[str]) -> Iterator[list[str]]:

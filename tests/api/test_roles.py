@@ -43,6 +43,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("get", "/dashboard/rag/documents/details"): READ,
     ("post", "/dashboard/rag/search"): SEARCH,
     ("post", "/dashboard/rag/reply"): SEARCH,
+    ("get", "/dashboard/rag/replies/{reply_id}"): READ,
     ("get", "/dashboard/questions"): READ,
     ("post", "/dashboard/questions"): OPERATE,
     ("post", "/dashboard/questions/run"): SEARCH,

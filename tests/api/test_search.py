@@ -25,7 +25,16 @@ def test_the_nearest_chunk_comes_first_with_its_source(
     hits = api.search(page_id, "Can I return my shoes?", k=2)
     assert len(hits) == 2
     best = hits[0]
-    assert set(best) == {"text", "score", "link_id", "link_name", "path", "synced_at", "stale"}
+    assert set(best) == {
+        "text",
+        "score",
+        "link_id",
+        "link_name",
+        "path",
+        "synced_at",
+        "stale",
+        "failing",
+    }
     assert best["text"] == "Returns\nUnworn goods can be sent back within 30 days."
     assert best["path"] == "line 4"
     assert (best["link_id"], best["link_name"]) == (link["link_id"], "Help pages")

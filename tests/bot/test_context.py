@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.bot.context import MAX_CONTEXT, MAX_RECORD, clean, delimit
-from core.vectors.retrieve import Hit
+from core.retrieval.retrieve import Hit
 
 
 def hit(text: str) -> Hit:

@@ -42,6 +42,8 @@ ACTIONS: dict[str, tuple[Permission | None, Callable[[Acting], Any]]] = {
     "reject_run": (OPERATE, lambda a: a.reject_run("none")),
     "search": (SEARCH, lambda a: a.search("none", M, "x", 1)),
     "reply": (SEARCH, lambda a: a.reply("none", M, "x")),
+    "stream_reply": (SEARCH, lambda a: a.stream_reply("none", M, "x")),
+    "kept_reply": (READ, lambda a: a.kept_reply("none")),
     "save_question": (OPERATE, lambda a: a.save_question("none", M, "x")),
     "delete_question": (OPERATE, lambda a: a.delete_question("none")),
     "run_questions": (SEARCH, lambda a: a.run_questions("none", M)),

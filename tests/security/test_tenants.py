@@ -97,7 +97,7 @@ def test_a_search_finds_exactly_what_is_switched_on_for_its_page_and_channel(
             for key, channels in on.items()
             if key[:2] == (company, page) and channels.get(channel)
         }
-        hits = desk.retriever.search(company, page, channel, "secretword", 100)
+        hits = desk.retriever.search(company, page, channel, "secretword", 100).hits
         assert {hit.link_name for hit in hits} == expected
         assert {hit.text.split("word: ")[-1] for hit in hits} == expected
     for company, page, url in list(on):

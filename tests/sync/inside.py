@@ -56,8 +56,8 @@ class Inside:
     def found(self) -> set[str]:
         """The texts that a search finds."""
         retriever = self.desk.retriever
-        hits = retriever.search(DEFAULT_COMPANY, PAGE, Channel.MESSENGER, "Who is it?", 1000)
-        return {hit.text for hit in hits}
+        found = retriever.search(DEFAULT_COMPANY, PAGE, Channel.MESSENGER, "Who is it?", 1000)
+        return {hit.text for hit in found.hits}
 
     def runs(self, link: PageLink) -> list[dict[str, Any]]:
         """The link's runs, oldest first."""

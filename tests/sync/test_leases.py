@@ -130,7 +130,7 @@ def test_a_channel_taken_away_in_mid_run_does_not_answer(
     inside.desk.scheduler(take_away).run_once()
     assert inside.found() == set()
     retriever = inside.desk.retriever
-    assert retriever.search("company-001", PAGE, Channel.FACEBOOK, "John", 5)
+    assert retriever.search("company-001", PAGE, Channel.FACEBOOK, "John", 5).hits
     inside.other().desk.scheduler().run_once()
     (link,) = inside.desk.links.of_company("company-001")
     assert {tuple(document["channels"]) for document in inside.stored(link)} == {("facebook",)}

@@ -1,0 +1,176 @@
+"""The lexical index of one link's records: which record has which word, and as what.
+
+A word in what names a record (its name, an e-mail address, an order number) tells it from others,
+a little less so when it names something that the record is about; any other word describes it; one
+in a field's name only says what kind of record it is.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from core.models import Record
+from core.retrieval.words import digits_of, is_code, pair, words
+from core.text.identity import NAMING_FIELDS
+from core.text.personal import words_of
+
+FIELD, DESCRIBES, REFERS, NAMES = 0.0, 0.015, 0.85, 1.0
+"""How much a word counts, by where it stands."""
+# A value of more words is a text.
+SHORT_VALUE = 6
+_NAMING_WORDS = frozenset(
+    [
+        "id",
+        "uuid",
+        "guid",
+        "gid",
+        "key",
+        "code",
+        "sku",
+        "number",
+        "no",
+        "ref",
+        "reference",
+        "name",
+        "title",
+        "handle",
+        "username",
+        "login",
+        "email",
+        "mail",
+        "phone",
+        "mobile",
+        "requester",
+    ]
+)
+_OWN_NAMES = {*NAMING_FIELDS} - {"title", "subject"}
+# Shorter words have too many neighbours.
+LEAST_FUZZY, TWO_ERRORS = 4, 8
+MOST_SPELLINGS = 8
+
+Rows = npt.NDArray[np.int32]
+Strengths = npt.NDArray[np.float32]
+
+
+class LinkWords:
+    """The words of one generation of a link; row ``n`` is the ``n``-th record."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.size = len(records)
+        self._ids: dict[str, int] = {}
+        columns, rows, strengths = array("i"), array("i"), array("f")
+        telling: set[str] = set()
+        ids = self._ids
+        for row, record in enumerate(records):
+            for word, strength in words_of_record(record).items():
+                columns.append(ids.setdefault(word, len(ids)))
+                rows.append(row)
+                strengths.append(strength)
+                if strength >= REFERS:
+                    telling.add(word)
+        order = np.argsort(np.asarray(columns, dtype=np.int32), kind="stable")
+        self._rows = np.asarray(rows, dtype=np.int32)[order]
+        self._strengths = np.asarray(strengths, dtype=np.float32)[order]
+        counts = np.bincount(np.asarray(columns, dtype=np.int64), minlength=len(ids))
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self._telling_by_length = _by_length(telling)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._ids
+
+    def rows_with(self, word: str) -> tuple[Rows, Strengths]:
+        """The records that have the word, and how much it counts in each."""
+        number = self._ids.get(word)
+        if number is None:
+            return self._rows[:0], self._strengths[:0]
+        start, end = self._starts[number], self._starts[number + 1]
+        return self._rows[start:end], self._strengths[start:end]
+
+    def spelled_like(self, word: str) -> dict[str, int]:
+        """Words of short values that a misspelling may mean, with the number of errors.
+
+        One letter more, less, other, or two exchanged; two of these in a long word. Digits are
+        never taken for others.
+        """
+        if len(word) < LEAST_FUZZY or (is_code(word) and "@" not in word):
+            return {}
+        most = 2 if len(word) >= TWO_ERRORS else 1
+        found: dict[str, int] = {}
+        for length in range(len(word) - most, len(word) + most + 1):
+            candidates = self._telling_by_length.get(length, ())
+            for other, distance, _ in process.extract(
+                word, candidates, scorer=OSA.distance, score_cutoff=most, limit=MOST_SPELLINGS
+            ):
+                if digits_of(other) == digits_of(word):
+                    found[other] = int(distance)
+        return found
+
+
+def words_of_record(record: Record) -> Mapping[str, float]:
+    """Every word once, with the most that it counts."""
+    found: dict[str, float] = {}
+    cut = len(record.pattern)
+    for line in record.lines:
+        path, separator, value = line[cut:].partition(": ")
+        if not separator:
+            path, value = "", line
+        for word in _words_of_path(line.partition(": ")[0] if separator else ""):
+            found.setdefault(word, FIELD)
+        strength = DESCRIBES
+        if separator and len(value.split()) <= SHORT_VALUE:
+            strength = _strength_of_field(path.removeprefix("."))
+        own = list(words(value))
+        if strength >= REFERS:
+            # A whole name says more than its parts: another record may have one of each.
+            own += [pair(one, other) for one, other in pairwise(own) if _makes_pair(one, other)]
+        for word in own:
+            exact = max(strength, REFERS) if is_code(word) else strength
+            found[word] = max(found.get(word, 0.0), exact)
+    return found
+
+
+def _makes_pair(one: str, other: str) -> bool:
+    return one.isalpha() and other.isalpha()
+
+
+def _strength_of_field(path: str) -> float:
+    if path.lower() in _OWN_NAMES:
+        return NAMES
+    known = _strengths.get(path)
+    if known is None:
+        last = words_of(path.rpartition(".")[2]).rpartition(" ")[2]
+        known = REFERS if last in _NAMING_WORDS else DESCRIBES
+        if len(_strengths) < REMEMBERED:
+            _strengths[path] = known
+    return known
+
+
+# Records of a link have the same few fields: each is looked at once.
+REMEMBERED = 100_000
+_paths: dict[str, tuple[str, ...]] = {}
+_strengths: dict[str, float] = {}
+
+
+def _words_of_path(path: str) -> tuple[str, ...]:
+    known = _paths.get(path)
+    if known is None:
+        known = tuple(word for word in words(words_of(path)) if not word.isdigit())
+        if len(_paths) < REMEMBERED:
+            _paths[path] = known
+    return known
+
+
+def _by_length(vocabulary: set[str]) -> Mapping[int, list[str]]:
+    grouped: dict[int, list[str]] = defaultdict(list)
+    for word in sorted(vocabulary):
+        if " " not in word and len(word) >= LEAST_FUZZY - 1 and (not is_code(word) or "@" in word):
+            grouped[len(word)].append(word)
+    return dict(grouped)
