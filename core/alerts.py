@@ -1,4 +1,6 @@
-"""Alerts to an outbound webhook (collection ``alerts``): a link is failing, or works again.
+"""Alerts to an outbound webhook (collection ``alerts``).
+
+A link is failing, or works again; a saved question is no longer answered as expected.
 
 Signed as Standard Webhooks has it (https://www.standardwebhooks.com). An alert is written down
 before the link is marked, and sent by whichever scheduler comes first, again and again until the
@@ -49,6 +51,24 @@ class Alerts:
         """Note that the failing link works again."""
         self._note("link.recovered", link, run_id, {})
 
+    def regressed(self, question: Mapping[str, Any]) -> None:
+        """Note that a saved question was answered as expected until a sync, and is no more."""
+        log.warning(
+            "A saved question fails",
+            question_id=question["_id"],
+            page_id=question["page_id"],
+        )
+        body = {
+            "question_id": question["_id"],
+            "page_id": question["page_id"],
+            "channel": question["channel"],
+            "company_id": question["company_id"],
+            "question": question["question"],
+            "expected": question["expected"],
+        }
+        at = int(float(question["last"]["at"]) * 1000)
+        self._write("question.regressed", f"{question['_id']}.{at}", body)
+
     def send_due(self) -> int:
         """Send what is due; how many were taken."""
         if not self._settings.alert_webhook_url:
@@ -70,22 +90,22 @@ class Alerts:
             link_id=link.link.link_id,
             page_id=link.page_id,
         )
+        data = {
+            "company_id": link.company_id,
+            "page_id": link.page_id,
+            "link_id": link.link.link_id,
+            "link_name": link.link.name,
+            "run_id": run_id,
+            **more,
+        }
+        self._write(kind, run_id, data)
+
+    def _write(self, kind: str, name: str, data: Mapping[str, Any]) -> None:
         if not self._settings.alert_webhook_url:
             return
-        body = {
-            "type": kind,
-            "timestamp": datetime.now(UTC).isoformat(),
-            "data": {
-                "company_id": link.company_id,
-                "page_id": link.page_id,
-                "link_id": link.link.link_id,
-                "link_name": link.link.name,
-                "run_id": run_id,
-                **more,
-            },
-        }
+        body = {"type": kind, "timestamp": datetime.now(UTC).isoformat(), "data": data}
         alert = {
-            "_id": f"{kind}.{run_id}",
+            "_id": f"{kind}.{name}",
             "body": json.dumps(body, ensure_ascii=False),
             "due_at": time.time(),
             "attempts": 0,

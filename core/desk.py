@@ -22,6 +22,12 @@ from core.connectors.webhook.inbox import Inbox
 from core.counters import Counters
 from core.erasure import Erasures
 from core.errors import StoreAway
+from core.facebook.answering import Answering
+from core.facebook.conversations import Conversations
+from core.facebook.graph import Graph
+from core.facebook.messages import Messages
+from core.facebook.page_bots import PageBots
+from core.facebook.receive import FacebookInbox
 from core.known_fields import KnownFields
 from core.leases import Leases
 from core.links import Links
@@ -107,7 +113,13 @@ class Desk:
         )
         self.replier = Replier(self.retriever, self.embedder, Model(settings))
         self.provenance = Provenance(self.database, self.runs)
-        self.questions = Questions(self.database, self.links, self.replier)
+        self.page_bots = PageBots(self.database, self.box)
+        self.conversations = Conversations(self.database)
+        self.messages = Messages(self.database)
+        self.facebook = FacebookInbox(
+            settings, self.companies, self.page_bots, self.conversations, self.messages
+        )
+        self.questions = Questions(self.database, self.links, self.replier, self.alerts.regressed)
         self.trials = Trials(
             self.database,
             settings,
@@ -183,6 +195,7 @@ class Desk:
                 self.counters,
                 self.days,
                 self.known_fields,
+                self.questions,
             ),
             self.alerts,
             self.pauses,
@@ -193,6 +206,16 @@ class Desk:
             self.inbox,
             self.uploads,
             self.known_fields,
+            self.messages,
+            Answering(
+                self.page_bots,
+                self.conversations,
+                self.messages,
+                Graph(self.settings),
+                self.replier,
+                self.provenance,
+            ),
+            self.questions,
             on_step,
         )
 

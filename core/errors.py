@@ -29,6 +29,7 @@
     │       ├── PaginationFailed    a page repeats, or is missing, or leads nowhere
     │       ├── Truncated           fewer records came than the CRM says there are
     │       └── LimitExceeded       too many bytes, pages or records; too deep
+    ├── ChannelFailed               an answer could not be sent; says whether it is permanent
     ├── ModelFailed                 the language model did not word a reply; it is quoted instead
     └── RunStopped                  the run ends without being a failure of the CRM
         ├── LeaseLost               another scheduler took the link over
@@ -248,6 +249,14 @@ class LimitExceeded(AnswerError):
     """More bytes, pages, records or nesting than allowed."""
 
     kind = "limit"
+
+
+class ChannelFailed(DeskError):
+    """Facebook does not take an answer; ``permanent`` when it never will."""
+
+    def __init__(self, message: str, *, permanent: bool, action: str = "") -> None:
+        super().__init__(message, action=action)
+        self.permanent = permanent
 
 
 class ModelFailed(DeskError):

@@ -26,6 +26,7 @@ from core.known_fields import KnownFields
 from core.leases import Lease, Leases
 from core.models import PageLink, RunState
 from core.overview import Days
+from core.questions import Questions
 from core.runs import Runs
 from core.settings import Settings
 from core.sync import Result
@@ -55,7 +56,9 @@ class Outcomes:
         counters: Counters,
         days: Days,
         known_fields: KnownFields,
+        questions: Questions,
     ) -> None:
+        self._questions = questions
         self._known_fields = known_fields
         self._settings = settings
         self._leases = leases
@@ -90,6 +93,8 @@ class Outcomes:
             )
         self._finish(ending, result.state, counts=result.counts, changes_total=changed)
         self._leases.finish(lease, self.next_regular(link))
+        if result.state is RunState.SUCCEEDED:
+            self._questions.page_changed(link.company_id, link.page_id)
         return True
 
     def failed(self, ending: Ending, error: Exception) -> bool:

@@ -28,12 +28,15 @@ from core.connectors.pauses import HostPauses
 from core.connectors.webhook.inbox import Inbox
 from core.erasure import Erasures
 from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
+from core.facebook.answering import Answering
+from core.facebook.messages import Messages
 from core.known_fields import KnownFields
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
 from core.models import Trigger
 from core.outcome import Ending, Outcomes
 from core.overview import Days, Overviews
+from core.questions import Questions
 from core.runs import Runs
 from core.settings import Settings
 from core.store import Database, Document
@@ -73,6 +76,9 @@ class Scheduler:
         inbox: Inbox,
         uploads: Uploads,
         known_fields: KnownFields,
+        messages: Messages,
+        answering: Answering,
+        questions: Questions,
         on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -95,9 +101,16 @@ class Scheduler:
         self._inbox = inbox
         self._uploads = uploads
         self._known_fields = known_fields
+        self._messages = messages
+        self._answering = answering
+        self._questions = questions
+        self._answers: Future[None] | None = None
+        self._asks: Future[None] | None = None
         self._database = database
         # Someone waits for a trial in front of a page: syncs must not keep it from starting.
         self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS + 1, thread_name_prefix="trial")
+        # And a customer waits for an answer.
+        self._answer_pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
         self._trying: list[Future[None]] = []
         self._on_step = on_step
         self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
@@ -122,6 +135,7 @@ class Scheduler:
             watch.cut(SchedulerStopped("The scheduler was stopped.", action="Nothing to do."))
         self._pool.shutdown()
         self._trial_pool.shutdown(wait=False, cancel_futures=True)
+        self._answer_pool.shutdown()
         self._beats.delete_many({"_id": self.name})
         log.info("Scheduler stopped", scheduler=self.name)
 
@@ -150,6 +164,8 @@ class Scheduler:
         heartbeat.every(2).seconds.do(_guarded(self._tidy))
         heartbeat.every(1).seconds.do(_guarded(self._alerts.send_due))
         heartbeat.every(1).seconds.do(_guarded(self._try_links))
+        heartbeat.every(1).seconds.do(_guarded(self._answer))
+        heartbeat.every(2).seconds.do(_guarded(self._ask))
         heartbeat.every(2).seconds.do(_guarded(self._erase))
         heartbeat.every(1).minutes.do(_guarded(self._overviews.sample_freshness))
         heartbeat.every(1).minutes.do(_guarded(self._links.reconcile))
@@ -189,6 +205,14 @@ class Scheduler:
         if self._erasing is None or self._erasing.done():
             job = _guarded(lambda: self._erasures.work_off(self.name))
             self._erasing = self._trial_pool.submit(job)
+
+    def _answer(self) -> None:
+        if self._answers is None or self._answers.done():
+            self._answers = self._answer_pool.submit(_guarded(self._answering.work_off))
+
+    def _ask(self) -> None:
+        if self._asks is None or self._asks.done():
+            self._asks = self._answer_pool.submit(_guarded(self._questions.ask_due))
 
     def _work(self, lease: Lease) -> bool:
         """Sync a claimed link; True unless the run failed. Never raises."""
@@ -294,6 +318,7 @@ class Scheduler:
         self._trials.prune()
         self._days.prune()
         prune_replies(self._database)
+        self._messages.prune()
         self._inbox.prune()
         self._uploads.prune(self._links.upload_ids())
 

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     llm_base_url: str | None = None
     llm_api_key: SecretStr | None = None
     llm_model: str | None = None
+    facebook_app_secret: SecretStr | None = None
+    facebook_verify_token: SecretStr | None = None
+    graph_api_url: str = "https://graph.facebook.com/v25.0"
     crm_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     sqlite_dir: Path | None = None
     max_upload_bytes: int = Field(50 * 1024 * 1024, ge=1024)
@@ -63,6 +66,11 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("is not a Standard Webhooks secret (whsec_ and base64)") from None
         return value
+
+    @field_validator("graph_api_url", mode="before")
+    @classmethod
+    def _usual_graph(cls, value: object) -> object:
+        return value or "https://graph.facebook.com/v25.0"
 
     @model_validator(mode="after")
     def _llm_is_whole(self) -> Settings:
@@ -99,6 +107,8 @@ class Settings(BaseSettings):
         "llm_base_url",
         "llm_api_key",
         "llm_model",
+        "facebook_app_secret",
+        "facebook_verify_token",
         mode="before",
     )
     @classmethod

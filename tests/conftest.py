@@ -16,6 +16,7 @@ from tests.servers.crm import Crm
 from tests.servers.databases import HOST as DATABASE_HOST
 from tests.sync.inside import Inside
 
+APP_SECRET, VERIFY_TOKEN = "the app's own secret", "the token for setting up"
 ALERT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -38,6 +39,9 @@ def product(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod
         "MAX_RECORDS": "5000",
         "ALERT_WEBHOOK_URL": f"http://{crm.host}/alerts",
         "ALERT_WEBHOOK_SECRET": ALERT_SECRET,
+        "FACEBOOK_APP_SECRET": APP_SECRET,
+        "FACEBOOK_VERIFY_TOKEN": VERIFY_TOKEN,
+        "GRAPH_API_URL": f"http://{crm.host}/graph",
     }
     running = Product(folder, environment)
     try:

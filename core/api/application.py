@@ -14,6 +14,8 @@ from starlette.routing import Mount
 from core.api import (
     admin,
     auth,
+    bot,
+    facebook,
     health,
     links,
     metrics,
@@ -42,8 +44,9 @@ def create_api(desk: Desk) -> FastAPI:
     )
     app.state.desk = desk
     answer_problems(app)
-    parts = (auth, pages, links, uploads, webhooks, sync, rag, questions, admin, health, metrics)
-    for module in parts:
+    parts = (auth, pages, links, uploads, sync, rag, questions, bot, admin, health, metrics)
+    incoming = (webhooks, facebook)
+    for module in (*parts, *incoming):
         app.include_router(module.router, responses=documented_problems())
     app.add_middleware(BodyLimit, larger={uploads.PATH: desk.settings.max_upload_bytes})
     return app

@@ -27,7 +27,13 @@ def list_questions(
 @router.post("", status_code=201)
 def save_question(acting: ActingParam, body: NewQuestion) -> dict[str, Any]:
     """Keep a question."""
-    question_id = acting.save_question(body.page_id, body.channel, body.question)
+    question_id = acting.save_question(
+        body.page_id,
+        body.channel,
+        body.question,
+        expected_text=body.expected_text,
+        expected_path=body.expected_path,
+    )
     return {"message": "Question saved successfully", "question_id": question_id}
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictStr, field_validator
 
+from core.facebook.graph import MAX_MESSAGE
+from core.facebook.page_bots import Mode, PageBot, Reveals
 from core.links.schema import Body, Channels, Name, NewLinkBody, PageId, RedactionRule, Url
 from core.models import Channel
 from core.security.accounts import Permission, Role
@@ -118,6 +120,10 @@ class NewQuestion(Body):
     page_id: PageId
     channel: Channel
     question: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+    expected_text: StrictStr = Field("", max_length=1000)
+    """What the reply has to say; then the question is asked after each sync."""
+    expected_path: StrictStr = Field("", max_length=1000)
+    """Where a citation has to stand."""
 
 
 class QuestionRun(Body):
@@ -192,3 +198,35 @@ class ConfigurationImport(Body):
 
     text: StrictStr = Field(max_length=10_000_000)
     dry_run: StrictBool = True
+
+
+class PageBotBody(Body):
+    """How a page's bot behaves."""
+
+    mode: Mode
+    reveals: Reveals = Reveals.OWN
+    token: StrictStr | None = Field(MASK, max_length=2000)
+    handover_words: list[Annotated[StrictStr, Field(max_length=100)]] = Field(
+        default_factory=lambda: list(PageBot().handover_words), max_length=50
+    )
+    handover_reply: StrictStr = Field("", max_length=MAX_MESSAGE)
+
+
+class AnswerBody(Body):
+    """A person's answer."""
+
+    text: StrictStr = Field(min_length=1, max_length=MAX_MESSAGE)
+
+
+class CustomerBody(Body):
+    """Which customer somebody is: a record's link and path, or a verified e-mail address."""
+
+    link_id: StrictStr = Field("", max_length=100)
+    path: StrictStr = Field("", max_length=1000)
+    verified_email: StrictStr = Field("", max_length=254, pattern=r"^([^\s@]+@[^\s@]+\.[^\s@]+)?$")
+
+
+class HandoverBody(Body):
+    """Whether a person answers."""
+
+    handed_over: StrictBool

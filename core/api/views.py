@@ -204,6 +204,8 @@ def question_view(question: Document) -> dict[str, Any]:
         "question": question["question"],
         "last": {**last, "at": moment(last["at"])} if last else None,
         "changes": question["changes"],
+        "expected": question.get("expected") or {"text": "", "path": ""},
+        "passed": question.get("passed"),
     }
 
 
@@ -216,4 +218,33 @@ def erasure_view(erasure: Document) -> dict[str, Any]:
         "finished_at": moment(erasure.get("finished_at")),
         "state": erasure["state"],
         "report": erasure["report"],
+    }
+
+
+def message_view(message: Document) -> dict[str, Any]:
+    """A message that came in on a page's channel, and what became of it."""
+    copied = ("page_id", "channel", "conversation_id", "sender_id", "sender_name", "text", "state")
+    return {
+        "message_id": message["_id"],
+        "at": moment(message["at"]),
+        **{name: message[name] for name in copied},
+        "reply": message["reply"],
+        "reply_id": message["reply_id"],
+        "reason": message["reason"],
+        "attempts": message["attempts"],
+        "sent_id": message["sent_id"],
+    }
+
+
+def conversation_view(conversation: Document) -> dict[str, Any]:
+    """Who a page talks with."""
+    customer = conversation["customer"]
+    return {
+        "conversation_id": conversation["_id"],
+        "page_id": conversation["page_id"],
+        "sender_id": conversation["sender_id"],
+        "name": conversation["name"],
+        "customer": customer and {**customer, "at": moment(customer["at"])},
+        "handed_over": conversation["handed_over"],
+        "last_at": moment(conversation["last_at"]),
     }

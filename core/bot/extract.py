@@ -18,7 +18,7 @@ COMPARING_SPREAD = 0.24
 MAX_LINES = 4
 # Where nothing particular is asked, or nobody can tell what, the record is quoted.
 MAX_RECORD_LINES = 10
-LEAST_LINE = 0.28
+LEAST_LINE = 0.35
 
 _PATH = re.compile(r"[^\s:]+: ")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")

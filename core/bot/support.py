@@ -33,6 +33,10 @@ def names_the_absent(search: Search) -> bool:
     unknown = [word for word in question.unknown if _is_exact(word)]
     if unknown and not any(_is_exact(word) for word in matched):
         return True
+    # Of records that may not answer here, another customer's say, no hit is: nor is their answer.
+    found = frozenset[str]().union(*(matched_words(question, hit) for hit in search.hits))
+    if any((" " in word or _is_exact(word)) and word not in found for word in question.telling):
+        return True
     for name in _names(question.text):
         known = [word for word in name if word in question.meant]
         missing = [word for word in name if word in question.unknown]

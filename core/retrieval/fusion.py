@@ -47,12 +47,14 @@ class Spelling:
 class Question:
     """A question's words, each with the words of the records that it stands for, and their weight.
 
-    ``unknown`` are the words that no record has, spelled like this or nearly.
+    ``unknown`` are the words that no record has, spelled like this or nearly; ``telling`` those
+    that name a record, whether it may answer or not.
     """
 
     text: str
     meant: Mapping[str, Sequence[Spelling]]
     unknown: frozenset[str]
+    telling: frozenset[str]
 
 
 def understand(text: str, indexes: Sequence[LinkWords]) -> Question:
@@ -82,7 +84,8 @@ def understand(text: str, indexes: Sequence[LinkWords]) -> Question:
             Spelling(other, share * _weight(other, _frequency(other, indexes), size))
             for other, share in spelled.items()
         ]
-    return Question(text, meant, frozenset(unknown))
+    telling = frozenset(word for word in meant if any(index.tells_apart(word) for index in indexes))
+    return Question(text, meant, frozenset(unknown), telling)
 
 
 def evidence(question: Question, index: LinkWords) -> Evidence:

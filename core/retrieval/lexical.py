@@ -81,10 +81,15 @@ class LinkWords:
         self._strengths = np.asarray(strengths, dtype=np.float32)[order]
         counts = np.bincount(np.asarray(columns, dtype=np.int64), minlength=len(ids))
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self._telling = telling
         self._telling_by_length = _by_length(telling)
 
     def __contains__(self, word: str) -> bool:
         return word in self._ids
+
+    def tells_apart(self, word: str) -> bool:
+        """Whether the word names some record."""
+        return word in self._telling
 
     def rows_with(self, word: str) -> tuple[Rows, Strengths]:
         """The records that have the word, and how much it counts in each."""

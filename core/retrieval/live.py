@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from core.models import PageLink, Record
 from core.retrieval.lexical import LinkWords
-from core.text.matching import identities
+from core.text.matching import identities, is_personal
 from core.vectors.contents import Contents, Entry
 
 
@@ -27,6 +28,15 @@ class LiveLink:
     """The row of each chunk's record."""
     words: LinkWords
     by_identity: Mapping[str, Sequence[int]]
+
+    @cached_property
+    def impersonal(self) -> frozenset[int]:
+        """The records that are about nobody."""
+        return frozenset(
+            row
+            for row, entry in enumerate(self.entries)
+            if not is_personal(entry.record, self.match_key)
+        )
 
     def known_by(self, record: Record) -> list[str]:
         """What tells the customer of a record from all others; shared addresses name nobody."""

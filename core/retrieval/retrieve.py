@@ -24,6 +24,7 @@ from core.text.chunk import MAX_TOKENS
 from core.text.matching import fields_of, plain_name
 from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
+from core.vectors.exact import Likeness
 from core.vectors.mirror import Mirror
 
 # So many are looked at, of each kind, before the best are chosen.
@@ -59,16 +60,25 @@ class Hit:
 
 @dataclass(frozen=True)
 class Scope:
-    """Which records may answer: of these links, with this field, about this customer."""
+    """Which records may answer: of these links, with this field, about this customer.
+
+    Not ``personal`` are those that are about nobody; a customer's own are there besides these.
+    """
 
     link_ids: Collection[str] | None = None
     field: str | None = None
-    known_by: Collection[str] | None = None
-    """A customer's identities (see core.text.matching); None when anybody's records may answer."""
+    known_by: Collection[str] = ()
+    """A customer's identities, see core.text.matching."""
+    personal: bool = True
+    """Whether anybody's records may answer."""
 
     def rows(self, live: LiveLink) -> set[int] | None:
         """The records of a link that may answer; None for all."""
-        allowed = None if self.known_by is None else live.rows_about(self.known_by)
+        allowed = None
+        if not self.personal:
+            allowed = live.rows_about(self.known_by) | live.impersonal
+        elif self.known_by:
+            allowed = live.rows_about(self.known_by)
         if self.field is None:
             return allowed
         wanted = plain_name(self.field)
@@ -136,7 +146,7 @@ class Retriever:
         question = understand(query, indexes)
         said, candidates = self._said(question, sources)
         # Without a record there is nothing to compare: the model need not be asked.
-        similar: dict[_Key, tuple[float, str]] = {}
+        similar: dict[_Key, Likeness] = {}
         if any(source.live.entries for source in sources.values()):
             vector = self._embedder.embed([query])[0]
             near = self._mirror.search(
@@ -144,17 +154,17 @@ class Retriever:
             )
             for found in near:
                 key = _record_of(found.chunk_id, sources)
-                if key and found.score > similar.get(key, (-1.0, ""))[0]:
-                    similar[key] = (found.score, found.chunk_id)
+                if key and (key not in similar or found.nearness > similar[key].nearness):
+                    similar[key] = found
         ranked = sorted(
             (
-                (fused(similarity, float(said[link_id][row])), (link_id, row))
-                for (link_id, row), (similarity, _) in similar.items()
+                (fused(found.nearness, float(said[link_id][row])), (link_id, row))
+                for (link_id, row), found in similar.items()
             ),
             key=lambda one: (-one[0], one[1]),
         )
         hits = [
-            self._hit(sources[key[0]], key[1], score, *similar[key], float(said[key[0]][key[1]]))
+            self._hit(sources[key[0]], key[1], score, similar[key], float(said[key[0]][key[1]]))
             for score, key in ranked[:k]
         ]
         return Search(question, self.within(hits, max_tokens or k * MAX_TOKENS))
@@ -235,14 +245,13 @@ class Retriever:
         source: _Source,
         row: int,
         score: float,
-        similarity: float,
-        chunk_id: str,
+        found: Likeness,
         said: float,
     ) -> Hit:
         entry = source.live.entries[row]
         synced = source.state["last_success_at"]
         texts = dict(entry.chunks)
-        text = texts[chunk_id] if len(texts) > 1 else "\n".join(entry.record.lines)
+        text = texts[found.chunk_id] if len(texts) > 1 else "\n".join(entry.record.lines)
         return Hit(
             text=entry.record.positioned(text.strip("\n")),
             score=round(score, 4),
@@ -252,9 +261,9 @@ class Retriever:
             synced_at=datetime.fromtimestamp(synced, UTC) if synced else None,
             stale=is_stale(source.link, synced, self._settings),
             failing=sync_status(source.link, source.state, self._settings) in _FAILING,
-            similarity=round(similarity, 4),
+            similarity=round(found.similarity, 4),
             evidence=round(said, 4),
-            chunk_id=chunk_id,
+            chunk_id=found.chunk_id,
             generation=source.live.generation,
             entry=entry,
         )

@@ -23,6 +23,7 @@ _SEALED_FIELDS: Mapping[str, Sequence[str]] = {
     "webhook_events": ("body",),
     "webhook_records": ("record",),
     "upload_parts": ("data",),
+    "page_bots": ("token",),
 }
 
 

@@ -25,6 +25,8 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "link_trials": ("state",),
     "saved_questions": ("page_id",),
     "replies": ("page_id", "at"),
+    "bot_messages": ("page_id", "conversation_id", "state", "at"),
+    "conversations": ("page_id",),
     "sync_days": ("company_id",),
     "webhook_events": ("link_id", "state", "at"),
     "webhook_records": ("link_id",),

@@ -13,6 +13,13 @@ from core.text.personal import words_of
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _EMAIL_NAMES = re.compile(r"(?:^| )e ?mails?(?: address)?$|(?:^| )mail$")
 _PHONE_NAMES = re.compile(r"(?:^| )(?:phone|mobile|cell|tel|telephone|whatsapp)(?: number)?$")
+_PERSONAL = re.compile(
+    r"\b(?:customer|client|contact|person|people|patient|member|guest|subscriber|requester|buyer|"
+    r"recipient|lead|deal|user|employee|order|invoice|ticket|payment|subscription|booking|"
+    r"reservation|appointment)s?\b|"
+    r"\b(?:(?:first|last|full|given|family|sur) ?name|birth ?(?:day|date)?|street|address|passport|"
+    r"salary|diagnosis|e ?mail|phone|mobile)\b"
+)
 _LETTERS = re.compile(r"[^a-z0-9]")
 _NO_DIGIT = re.compile(r"\D")
 # Fewer digits are an extension, or nothing.
@@ -45,6 +52,17 @@ def identities(record: Record, match_key: str | None = None) -> frozenset[str]:
         elif _PHONE_NAMES.search(words) and (number := _phone(value)):
             found.add(f"phone:{number}")
     return frozenset(found)
+
+
+def is_personal(record: Record, match_key: str | None = None) -> bool:
+    """Whether a record is about a person, as far as its fields and their names tell.
+
+    Meant to err on this side: a list of shops with phone numbers is taken for one of people.
+    """
+    if match_key or identities(record):
+        return True
+    paths = {line.partition(": ")[0] for line in record.lines if ": " in line}
+    return any(_PERSONAL.search(words_of(path.replace(".", " "))) for path in paths)
 
 
 def plain_name(field: str) -> str:

@@ -3,6 +3,12 @@
 Chroma's index is approximate, and of records that are much alike it misses the odd one out: of 20
 customers that were added to 6,000 alike ones, it found 6 by their own name (measured; 17 with its
 costliest settings). Multiplying with all of them takes 1 to 2 ms there, as long as the index does.
+
+With all vectors at hand, what the records of a link have in common can be left out, too: the names
+of their fields, which are most of a record's text, draw all of them to the same questions. Half of
+a record's nearness is its cosine similarity, half that of what sets it apart from its link's mean.
+On the questions of benchmarks/quality.py that share no word with the record, MRR rises from 0.42 to
+0.48.
 """
 
 from __future__ import annotations
@@ -25,6 +31,23 @@ MOST = 200_000
 HELD = 400_000
 """So many vectors of the collections that were asked last stay in memory: 600 MB."""
 READ = 2000
+LEAST_GROUP = 50
+"""The mean of fewer vectors says little of what they have in common."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How near a chunk is: its cosine similarity, and with what is common to its link left out."""
+
+    chunk_id: str
+    similarity: float
+    nearness: float
+
+
+# Nearer to the mean than this nothing sets a record apart.
+_LEAST_DISTANCE = 0.2
+
+_Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -33,6 +56,18 @@ class _Held:
     ids: list[str]
     rows: Mapping[str, int]
     matrix: npt.NDArray[np.float32]
+    groups: npt.NDArray[np.int32]
+    """For each row the number of its link."""
+    means: npt.NDArray[np.float32]
+    """For each link the mean of its vectors; 0 where there are few."""
+    scale: npt.NDArray[np.float32]
+    """For each row 1 by its distance from that mean."""
+
+    def likeness(self, vector: Vector) -> tuple[_Scores, _Scores]:
+        """The similarity and the nearness of each row to a vector."""
+        similar = self.matrix @ vector
+        apart = (similar - (self.means @ vector)[self.groups]) * self.scale
+        return similar, ((similar + apart) / 2).astype(np.float32)
 
 
 class ExactVectors:
@@ -48,8 +83,8 @@ class ExactVectors:
         vector: Vector,
         k: int,
         also: Iterable[str] = (),
-    ) -> list[tuple[str, float]] | None:
-        """The ``k`` nearest ids, and ``also`` these, with their cosine similarity.
+    ) -> list[Likeness] | None:
+        """The ``k`` nearest ids, and ``also`` these, best first.
 
         None when there are too many. ``stamp`` stands for what the collection holds: with another
         one it is read anew.
@@ -57,12 +92,15 @@ class ExactVectors:
         if collection.count() > MOST:
             return None
         held = self._of(collection, stamp)
-        scores = held.matrix @ vector
+        similar, scores = held.likeness(vector)
         best = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
         asked = [row for one in also if (row := held.rows.get(one)) is not None]
         chosen = np.union1d(best, np.asarray(asked, dtype=best.dtype))
         ordered = chosen[np.argsort(-scores[chosen], kind="stable")]
-        return [(held.ids[index], float(scores[index])) for index in ordered]
+        return [
+            Likeness(held.ids[index], float(similar[index]), float(scores[index]))
+            for index in ordered
+        ]
 
     def keep_up(self, collection: Collection, stamp: Hashable) -> None:
         """Read a collection that was asked before anew, so that the next question need not wait."""
@@ -89,19 +127,43 @@ def _read(collection: Collection, stamp: Hashable, before: _Held | None) -> _Hel
 
     An id stands for a text (see core.text.chunk), so that its vector never changes.
     """
-    ids = list(collection.get(include=[])["ids"])
+    listed = collection.get(include=["metadatas"])
+    links = {
+        chunk_id: str(about["link_id"])
+        for chunk_id, about in zip(listed["ids"], listed["metadatas"] or [], strict=True)
+    }
     known = before.rows if before is not None else {}
-    new = [chunk_id for chunk_id in ids if chunk_id not in known]
-    if before is None or len(new) > len(ids) // 2:
-        found = collection.get(include=["embeddings"])
-        ids = list(found["ids"])
-        matrix = np.asarray(found["embeddings"], dtype=np.float32)
-        return _Held(stamp, ids, {one: row for row, one in enumerate(ids)}, matrix)
-    kept = [chunk_id for chunk_id in ids if chunk_id in known]
-    parts = [before.matrix[[known[chunk_id] for chunk_id in kept]]]
-    ids = kept
+    kept = [chunk_id for chunk_id in links if chunk_id in known]
+    new = [chunk_id for chunk_id in links if chunk_id not in known]
+    ids: list[str] = kept
+    parts = []
+    if before is not None and kept:
+        parts.append(before.matrix[[known[chunk_id] for chunk_id in kept]])
     for start in range(0, len(new), READ):
         found = collection.get(ids=new[start : start + READ], include=["embeddings"])
-        ids = ids + list(found["ids"])
+        ids = [*ids, *found["ids"]]
         parts.append(np.asarray(found["embeddings"], dtype=np.float32))
-    return _Held(stamp, ids, {one: row for row, one in enumerate(ids)}, np.concatenate(parts))
+    matrix = np.concatenate(parts)
+    return _Held(
+        stamp,
+        ids,
+        {one: row for row, one in enumerate(ids)},
+        matrix,
+        *_means(matrix, [links[chunk_id] for chunk_id in ids]),
+    )
+
+
+def _means(
+    matrix: npt.NDArray[np.float32], links: list[str]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    numbers = {link_id: number for number, link_id in enumerate(dict.fromkeys(links))}
+    groups = np.asarray([numbers[link_id] for link_id in links], dtype=np.int32)
+    means = np.zeros((len(numbers), matrix.shape[1]), dtype=np.float32)
+    scale = np.ones(len(links), dtype=np.float32)
+    for number in range(len(numbers)):
+        own = groups == number
+        if own.sum() >= LEAST_GROUP:
+            means[number] = matrix[own].mean(axis=0)
+            distances = np.linalg.norm(matrix[own] - means[number], axis=1)
+            scale[own] = 1.0 / np.maximum(distances, _LEAST_DISTANCE)
+    return groups, means, scale

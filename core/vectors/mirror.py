@@ -14,7 +14,6 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,7 +25,7 @@ from core.leases import Leases
 from core.models import Channel, PageLink
 from core.vectors.contents import Contents
 from core.vectors.documents import Vector, VectorDocuments, vector_of
-from core.vectors.exact import ExactVectors
+from core.vectors.exact import ExactVectors, Likeness
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -38,14 +37,6 @@ BATCH = 500
 _HNSW: Any = {"space": "cosine", "max_neighbors": 64, "ef_construction": 400, "ef_search": 1000}
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Near:
-    """A chunk near a question; ``score`` is the cosine similarity."""
-
-    chunk_id: str
-    score: float
 
 
 class Mirror:
@@ -91,7 +82,7 @@ class Mirror:
         k: int,
         *,
         also: Sequence[str] = (),
-    ) -> list[Near]:
+    ) -> list[Likeness]:
         """The ``k`` chunks nearest to ``vector`` among the page's links on the channel.
 
         ``also`` are chunks whose similarity is asked for, near or not. ``links`` are all links of
@@ -201,7 +192,7 @@ class Mirror:
         vector: Vector | None,
         k: int,
         also: Sequence[str],
-    ) -> list[Near]:
+    ) -> list[Likeness]:
         stamp = frozenset(wanted.items())
         if vector is None:
             self._exact.keep_up(collection, stamp)
@@ -210,8 +201,8 @@ class Mirror:
             return []
         nearest = self._exact.nearest(collection, stamp, vector, k, also)
         if nearest is None:
-            nearest = _asked_of_the_index(collection, vector, k, also)
-        return [Near(chunk_id, score) for chunk_id, score in nearest]
+            return _asked_of_the_index(collection, vector, k, also)
+        return nearest
 
     def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
         client = self._open()
@@ -342,7 +333,7 @@ def collection_name(company_id: str, page_id: str, channel: Channel) -> str:
 
 def _asked_of_the_index(
     collection: Collection, vector: Vector, k: int, also: Sequence[str]
-) -> list[tuple[str, float]]:
+) -> list[Likeness]:
     found = collection.query(
         query_embeddings=[vector.tolist()],
         n_results=min(k, collection.count()),
@@ -356,7 +347,10 @@ def _asked_of_the_index(
         embeddings = asked["embeddings"]
         rows = zip(asked["ids"], [] if embeddings is None else embeddings, strict=True)
         near |= {i: float(np.asarray(one, dtype=np.float32) @ vector) for i, one in rows}
-    return sorted(near.items(), key=lambda one: -one[1])
+    return [
+        Likeness(chunk_id, similarity, similarity)
+        for chunk_id, similarity in sorted(near.items(), key=lambda one: -one[1])
+    ]
 
 
 def _batches(ids: list[str]) -> Iterator[list[str]]:

