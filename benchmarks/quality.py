@@ -28,7 +28,7 @@ from core.models import Channel
 from core.retrieval.fusion import evidence, understand
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
-from core.text.decode import parse_json
+from core.text.decode import Json, parse_json
 from core.text.flatten import flatten
 from core.vectors.documents import vector_of
 from tests.servers.crm import Answer, Crm
@@ -106,7 +106,10 @@ def synced(corpus: Corpus, desk: Desk, crm: Crm) -> None:
 
 def peers(corpus: Corpus, folder: Path) -> dict[str, list[list[str]]]:
     """What LangChain and LlamaIndex find for each question, as they come."""
-    texts = {name: "\n".join(flatten(parse_json(b))) for name, b in corpus.answers.items()}
+    texts = {
+        name: "\n".join(flatten(Json(parse_json(body))).lines())
+        for name, body in corpus.answers.items()
+    }
     given = folder / "given.json"
     given.write_text(json.dumps({"texts": texts, "questions": [q.text for q in corpus.questions]}))
     found = folder / "found.json"

@@ -14,7 +14,7 @@ from core.bot.reply import Reply, kept_as
 from core.configuration import Step
 from core.connectors.api import consent
 from core.errors import InvalidRequest, NotFound
-from core.facebook.conversations import known_by_record
+from core.facebook.conversations import known_by_record, scope_of
 from core.facebook.graph import MAX_MESSAGE
 from core.facebook.page_bots import Mode, PageBot, Reveals, bot_facts
 from core.links import NewLink, link_facts
@@ -221,25 +221,47 @@ class Acting:
             return [], []
         return hits, self._desk.replier.merged(company_id, page_id, channel, hits[0], scope)
 
-    def reply(self, page_id: str, channel: Channel, message: str) -> Reply:
-        """What the bot would answer; it is kept, see core.bot.provenance."""
-        *_, reply = self.stream_reply(page_id, channel, message)
+    def reply(
+        self, page_id: str, channel: Channel, message: str, sender_id: str | None = None
+    ) -> Reply:
+        """What the bot would answer; it is kept, see core.bot.provenance.
+
+        With a ``sender_id`` to that person on Facebook, from their own records; empty, to a
+        stranger. Without one from all records, for whoever may search.
+        """
+        *_, reply = self.stream_reply(page_id, channel, message, sender_id)
         assert isinstance(reply, Reply)
         return reply
 
-    def stream_reply(self, page_id: str, channel: Channel, message: str) -> Iterator[str | Reply]:
+    def stream_reply(
+        self, page_id: str, channel: Channel, message: str, sender_id: str | None = None
+    ) -> Iterator[str | Reply]:
         """The same, as it is worded: its sentences, then the whole of it."""
         self.user.require(Permission.SEARCH)
-        # Nobody should find out that there is no such page after the answer has begun.
-        self._desk.companies.page(self.user.company_id, page_id)
-        return self._streamed(page_id, channel, message)
-
-    def _streamed(self, page_id: str, channel: Channel, message: str) -> Iterator[str | Reply]:
         company_id = self.user.company_id
-        for part in self._desk.replier.stream(company_id, page_id, channel, message):
+        # Nobody should find out that there is no such page after the answer has begun.
+        self._desk.companies.page(company_id, page_id)
+        scope, about = EVERYTHING, None
+        if sender_id is not None:
+            conversation = self._desk.conversations.find(company_id, page_id, sender_id) or {}
+            bot = self._desk.page_bots.of(company_id, page_id)
+            scope, about = scope_of(bot, conversation, channel), conversation.get("_id")
+        return self._streamed(page_id, channel, message, scope, about)
+
+    def _streamed(
+        self, page_id: str, channel: Channel, message: str, scope: Scope, about: str | None
+    ) -> Iterator[str | Reply]:
+        company_id = self.user.company_id
+        for part in self._desk.replier.stream(company_id, page_id, channel, message, scope):
             if isinstance(part, Reply):
                 reply_id = self._desk.provenance.keep(
-                    company_id, page_id, channel, message, part, asked_by=self.user.username
+                    company_id,
+                    page_id,
+                    channel,
+                    message,
+                    part,
+                    asked_by=self.user.username,
+                    about=about,
                 )
                 yield kept_as(part, reply_id)
             else:

@@ -23,7 +23,10 @@ page = st.navigation(
         "CRM": [
             st.Page("links.py", title="Links", icon=":material/link:"),
             st.Page("crm_text.py", title="CRM text", icon=":material/notes:"),
+        ],
+        "Bot": [
             st.Page("ask.py", title="Ask", icon=":material/forum:"),
+            st.Page("conversations.py", title="Conversations", icon=":material/chat:"),
         ],
         "Set-up": [
             st.Page("settings.py", title="Settings", icon=":material/settings:"),

@@ -17,6 +17,7 @@ from pages.settings_access import (
     show_own_password,
     show_tokens,
 )
+from pages.settings_bot import show_page_bot
 from pages.settings_data import (
     rename_page,
     show_configuration,
@@ -29,6 +30,7 @@ from pages.settings_data import (
 # What anyone may look at, and what only administrators may.
 SECTIONS: dict[str, tuple[str, Callable[[Acting], None], bool]] = {
     "pages": ("Company and pages", show_pages, False),
+    "bot": ("Bot", show_page_bot, True),
     "accounts": ("Accounts", show_accounts, True),
     "tokens": ("Tokens", show_tokens, True),
     "redaction": ("Redaction", show_redaction, False),

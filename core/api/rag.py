@@ -103,9 +103,9 @@ def reply(acting: ActingParam, body: ReplyRequest) -> dict[str, Any] | Streaming
     JSON text, then ``reply`` with the whole answer.
     """
     if body.stream:
-        parts = acting.stream_reply(body.page_id, body.channel, body.message)
+        parts = acting.stream_reply(body.page_id, body.channel, body.message, body.sender_id)
         return StreamingResponse(_events(parts), media_type="text/event-stream")
-    return reply_view(acting.reply(body.page_id, body.channel, body.message))
+    return reply_view(acting.reply(body.page_id, body.channel, body.message, body.sender_id))
 
 
 @router.get("/replies/{reply_id}")

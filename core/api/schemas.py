@@ -103,6 +103,8 @@ class ReplyRequest(Body):
     page_id: PageId
     channel: Channel
     message: Annotated[StrictStr, Field(max_length=4000)]
+    sender_id: Annotated[StrictStr, Field(max_length=200)] | None = None
+    """The page-scoped id of who asks: only what the bot may tell them. Empty for a stranger."""
     stream: StrictBool = False
     """Send the sentences as they are worded, as server-sent events; the last one is the reply."""
 

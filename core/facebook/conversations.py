@@ -61,6 +61,11 @@ class Conversations:
             )
         return found
 
+    def find(self, company_id: str, page_id: str, sender_id: str) -> Document | None:
+        """The conversation with somebody, if they ever wrote."""
+        query = {"_id": id_of(page_id, sender_id), "company_id": company_id}
+        return self._conversations.find_one(query)
+
     def of_page(self, company_id: str, page_id: str) -> list[Document]:
         """The page's conversations, the latest first."""
         query = {"page_id": page_id, "company_id": company_id}

@@ -21,6 +21,7 @@ SCREENS = {
     "links.py": "CRM links",
     "crm_text.py": "CRM text",
     "ask.py": "Ask",
+    "conversations.py": "Conversations",
     "settings.py": "Settings",
     "link_form.py": "Add a CRM link",
 }
