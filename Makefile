@@ -6,7 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint soak bench-dashboard bench-webhooks screenshots clean
+.PHONY: run demo test lint soak bench-dashboard bench-webhooks bench-search bench-quality
+.PHONY: screenshots clean
 
 run: .venv/.installed
 	@exec $(BIN)/python -m core run
@@ -35,6 +36,14 @@ bench-dashboard: .venv/.installed-dev chromium
 # How fast webhook events are taken in, and how soon they can be found
 bench-webhooks: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.webhooks
+
+# How long a search takes from 1,000 to 100,000 vectors, and what it finds
+bench-search: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.search
+
+# How good retrieval and replies are, beside LangChain's and LlamaIndex's defaults
+bench-quality: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.quality
 
 # The pictures in docs/screenshots, of a fresh demo
 screenshots: .venv/.installed-dev chromium

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".venv-peers"
 PACKAGES = (
-    "langchain-core==1.8.4",
+    "langchain-core==1.8.3",
     "langchain-text-splitters==1.1.3",
     "langchain-chroma==1.1.0",
     "llama-index-core==0.14.25",

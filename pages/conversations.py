@@ -51,6 +51,9 @@ FILTERS |= {state.value: look[0] for state, look in LOOKS.items()}
 @live(5.0)
 def show_messages(page_id: str, wanted: str) -> None:
     """The page's messages, newest first."""
+    if any(name in st.session_state for name in ("asks-anew", "said")):
+        # Dialogs and messages belong to the whole page, not to this part of it.
+        st.rerun()
     acting, desk = reading()
     company_id = acting.user.company_id
     state = State(wanted) if wanted in set(State) else None
@@ -103,7 +106,7 @@ def show_message(acting: Acting, message: Document, conversation: Document | Non
             answer_it(acting, message)
         elif message["reply"]:
             st.code(visible(message["reply"]), language=None, wrap_lines=True)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             if message["reply_id"]:
                 st.page_link(
                     "ask.py",
@@ -171,8 +174,8 @@ def about_the_customer(acting: Acting, message: Document, conversation: Document
             key=f"tie-{message['_id']}",
             type="tertiary",
             icon=":material/person_search:",
-            on_click=ask,
-            args=("who is this", conversation["_id"], message["page_id"]),
+            on_click=ask_who,
+            args=(conversation["_id"], message["page_id"]),
             disabled=not may_operate(acting),
         )
     taken = conversation["handed_over"]
@@ -185,6 +188,12 @@ def about_the_customer(acting: Acting, message: Document, conversation: Document
         args=(conversation["_id"], not taken),
         disabled=not may_operate(acting),
     )
+
+
+def ask_who(conversation_id: str, page_id: str) -> None:
+    """Called as somebody is to be found out."""
+    ask("who is this", conversation_id, page_id)
+    st.session_state["asks-anew"] = True
 
 
 @st.dialog("Which customer is this?", on_dismiss=answered)
@@ -265,10 +274,11 @@ def main() -> None:
         page_id = pick_page(acting)
     with right:
         wanted = pick("Show", FILTERS, key="show")
-    show_messages(page_id, wanted)
+    st.session_state.pop("asks-anew", None)
     question, about = st.session_state.get("asking", ("", ()))
     if question == "who is this":
         who_is_this(*about)
+    show_messages(page_id, wanted)
 
 
 main()

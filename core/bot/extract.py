@@ -21,6 +21,7 @@ MAX_RECORD_LINES = 10
 LEAST_LINE = 0.35
 
 _PATH = re.compile(r"[^\s:]+: ")
+_HEADING = re.compile(r".{1,60}[^.!?:;,]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -39,7 +40,9 @@ def units(text: str) -> list[str]:
     lines = [line for line in text.split("\n") if line.strip()]
     if any(_PATH.match(line) for line in lines):
         return lines
-    return [piece for piece in _SENTENCE.split(" ".join(lines)) if piece.strip()]
+    heading = lines[0] if len(lines) > 1 and _HEADING.fullmatch(lines[0]) else ""
+    said = [piece for piece in _SENTENCE.split(" ".join(lines[bool(heading) :])) if piece.strip()]
+    return [f"{heading}\n{said[0]}", *said[1:]] if heading and said else said
 
 
 def choose(

@@ -7,6 +7,7 @@ supports an answer, it says so, in the message's language.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -115,7 +116,8 @@ class Replier:
             yield unknown(message)
             yield Reply(unknown(message), False, [], context)
             return
-        merged = self.merged(company_id, page_id, channel, about[0], scope)
+        alone = len(about) == 1
+        merged = self.merged(company_id, page_id, channel, about[0], scope) if alone else []
         if self._model.name:
             try:
                 yield from self._worded(message, context, merged)
@@ -195,15 +197,20 @@ class Replier:
         quoted: list[tuple[Quotable, str]] = []
         asked = rest_of(search.question, about)
         spread = LINE_SPREAD if len(about) < 2 else COMPARING_SPREAD
-        for hit in about:
-            if merged and hit is about[0]:
+        whole = [units(hit.text) for hit in about]
+        chosen = [choose(lines, asked, self._embedder, spread) for lines in whole]
+        # What is said of one of several records is said of all: so they can be compared.
+        fields = {
+            _field_of(lines[n]) for lines, own in zip(whole, chosen, strict=True) for n in own
+        }
+        for hit, lines, own in zip(about, whole, chosen, strict=True):
+            if merged:
                 quoted += self._merged_lines(merged, asked)
-            else:
-                lines = units(hit.text)
-                quoted += [
-                    (Quotable(hit.link_id, hit.link_name, hit.path, lines[n]), "")
-                    for n in sorted(choose(lines, asked, self._embedder, spread))
-                ]
+                break
+            own |= {n for n, line in enumerate(lines) if _field_of(line) in fields - {""}}
+            quoted += [
+                (Quotable(hit.link_id, hit.link_name, hit.path, lines[n]), "") for n in sorted(own)
+            ]
         citations = [
             Citation(number, one.link_id, one.link_name, one.path, one.line)
             for number, (one, _) in enumerate(quoted, start=1)
@@ -228,6 +235,12 @@ class Replier:
             )
             for one in (merged[n] for n in sorted(chosen))
         ]
+
+
+def _field_of(line: str) -> str:
+    """The field of a line, in any record of its kind; empty for plain text."""
+    path, separator, _ = line.partition(": ")
+    return re.sub(r"\d+", "", path) if separator and " " not in path else ""
 
 
 def _with_other_links(context: list[Hit], merged: list[MergedLine]) -> list[Hit]:

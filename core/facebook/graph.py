@@ -115,14 +115,15 @@ class Graph:
             ) from None
         if answer.status_code == 200 and isinstance(found, dict) and "error" not in found:
             return found
-        raise _refused(answer.status_code, found)
+        raise _refused(answer.status_code, found, token)
 
 
-def _refused(status: int, found: Any) -> ChannelFailed:
+def _refused(status: int, found: Any, token: str) -> ChannelFailed:
     error = found.get("error") if isinstance(found, dict) else None
     error = error if isinstance(error, dict) else {}
     code = error.get("code")
-    words = str(error.get("message") or f"status {status}")[:300]
+    # People see its words, which may hold what it was sent.
+    words = str(error.get("message") or f"status {status}").replace(token, "***")[:300]
     if code == _TOKEN_REFUSED:
         return ChannelFailed(
             f"Facebook does not accept the page's token: {words}",

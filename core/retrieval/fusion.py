@@ -62,8 +62,11 @@ def understand(text: str, indexes: Sequence[LinkWords]) -> Question:
     size = sum(index.size for index in indexes)
     meant: dict[str, list[Spelling]] = {}
     unknown = set()
-    said = [word for word in words(text) if not says_nothing(word, text)]
-    pairs = [pair(one, other) for one, other in pairwise(said)]
+    spoken = list(words(text))
+    empty = {word for word in spoken if says_nothing(word, text)}
+    said = [word for word in spoken if word not in empty]
+    # "Ann Lee or Jo Ray" has no Lee Jo in it.
+    pairs = [pair(one, other) for one, other in pairwise(spoken) if not {one, other} & empty]
     for word in dict.fromkeys([*said, *pairs]):
         spelled = {word: 1.0}
         if not any(word in index for index in indexes):

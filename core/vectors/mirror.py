@@ -108,6 +108,11 @@ class Mirror:
                 self._start_anew()
                 return self._query(self._up_to_date(name, wanted), wanted, vector, k, also)
 
+    def collection(self, company_id: str, page_id: str, channel: Channel) -> Collection:
+        """A page and channel's collection as it is, for looking at it."""
+        with self._lock:
+            return self._open().get_collection(collection_name(company_id, page_id, channel))
+
     def rebuild(self, links: list[PageLink]) -> None:
         """Build all collections of the given links' pages again, from nothing."""
         with self._lock:

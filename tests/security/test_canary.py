@@ -9,6 +9,8 @@ from playwright.sync_api import Browser
 from tests.browser.window import WIDTHS, sign_in
 from tests.product import PASSWORD, Product
 from tests.servers.crm import Answer, Crm, Request, customers
+from tests.servers.graph import Facebook
+from tests.waiting import until
 
 CANARY = "c4nary"
 
@@ -25,6 +27,10 @@ def test_no_planted_secret_is_found_anywhere(
         # A CRM that sends back what it was sent, as some do when something is wrong.
         return Answer(f"wrong key: {dict(request.headers)} {request.query}", 401)
 
+    def refuse(request: Request) -> Answer:
+        said = f"wrong token: {dict(request.headers)} {request.query}"
+        return Answer({"error": {"message": said, "code": 100}}, 400)
+
     own = Product(
         tmp_path,
         {
@@ -34,6 +40,12 @@ def test_no_planted_secret_is_found_anywhere(
             "ALERT_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "SYNC_FAILURES_BEFORE_ALERT": "1",
             "LOG_FORMAT": "json",
+            "LLM_BASE_URL": f"http://{crm.host}{path}/llm",
+            "LLM_API_KEY": canary("llm"),
+            "LLM_MODEL": "x",
+            "FACEBOOK_APP_SECRET": canary("app"),
+            "FACEBOOK_VERIFY_TOKEN": canary("verify"),
+            "GRAPH_API_URL": f"http://{crm.host}{path}/graph",
         },
     )
     secrets = {
@@ -92,6 +104,23 @@ def test_no_planted_secret_is_found_anywhere(
             options={"query": "SELECT 1"},
         )
         api.ended_run(database["link_id"], seconds=60)
+        token = {"mode": "send", "token": canary("page"), "reveals": "any"}
+        answers.append(api.put(f"/dashboard/pages/{page_id}/bot", token).text)
+        crm.serve(f"{path}/llm/chat/completions", echo)
+        crm.serve(f"{path}/graph/{page_id}/messages", refuse)
+        facebook = Facebook(crm, own.address, canary("app"), page_id)
+        assert facebook.write("What is the e-mail address of John?").json() == {"accepted": 1}
+
+        def refused() -> bool:
+            sent = api.get("/dashboard/messages", page_id=page_id)
+            answers.append(sent.text)
+            return [one["state"] for one in sent.json()["messages"]] == ["failed"]
+
+        until(refused, "the answer to be refused", seconds=60)
+        asked = {"page_id": page_id, "channel": "messenger", "message": "Who is John?"}
+        answers.append(api.post("/dashboard/rag/reply", asked).text)
+        query = {"hub.mode": "subscribe", "hub.verify_token": canary("wrong")}
+        answers.append(api.get("/webhooks/facebook", **query).text)
         answers.append(api.post("/auth/login", {"username": "x", "password": canary("pw")}).text)
         account = {"username": "olga", "password": canary("account"), "role": "viewer"}
         answers.append(api.post("/accounts", account).text)
@@ -115,7 +144,15 @@ def test_no_planted_secret_is_found_anywhere(
         context = chromium.new_context(base_url=own.address, viewport=WIDTHS["desk"])
         tab = context.new_page()
         sign_in(tab)
-        for screen in ("/", "/links", f"/link_form?edit={link_id}", "/logs", "/settings"):
+        for screen in (
+            "/",
+            "/conversations",
+            "/settings?section=bot",
+            "/links",
+            f"/link_form?edit={link_id}",
+            "/logs",
+            "/settings",
+        ):
             tab.goto(screen)
             tab.get_by_role("heading", level=1).wait_for()
             answers.append(tab.content())
@@ -125,6 +162,9 @@ def test_no_planted_secret_is_found_anywhere(
     # The CRM got them: so they were really in use.
     assert crm.asked(path)[0].headers["Authorization"] == f"Bearer {canary('api-key')}"
     assert crm.asked(path)[0].query["token"] == canary("param")
+    assert crm.asked(f"{path}/llm/chat/completions")
+    sent = crm.asked(f"{path}/graph/{page_id}/messages")[0]
+    assert sent.headers["Authorization"] == f"Bearer {canary('page')}"
     assert [text for text in answers if CANARY in text] == []
     logs = [own.log(name) for name in ("web", "scheduler")]
     assert [text for text in logs if CANARY in text or PASSWORD in text] == []
