@@ -2,7 +2,7 @@
 
 For 1,000 to 1,000,000 vectors: the product's search without embedding the question (median and 99th
 percentile), beside a bare Chroma collection and a multiplication in numpy, and the recall of the
-true top 10. Records are made up, and so are their vectors, but for the shape: clustered, 384 numbers.
+true top 10. Records and vectors are made up: clusters of 384 numbers.
 """
 
 from __future__ import annotations

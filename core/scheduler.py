@@ -131,6 +131,8 @@ class Scheduler:
                 heartbeat, drift = self._heartbeat(), _clock_drift()
                 _guarded(self._leases.heal_clock)()
             heartbeat.run_pending()
+            # `schedule` counts in whole seconds, which is long for an event or a customer.
+            _guarded(self._look_quickly)()
         for watch in list(self._watches):
             watch.cut(SchedulerStopped("The scheduler was stopped.", action="Nothing to do."))
         self._pool.shutdown()
@@ -164,7 +166,6 @@ class Scheduler:
         heartbeat.every(2).seconds.do(_guarded(self._tidy))
         heartbeat.every(1).seconds.do(_guarded(self._alerts.send_due))
         heartbeat.every(1).seconds.do(_guarded(self._try_links))
-        heartbeat.every(1).seconds.do(_guarded(self._answer))
         heartbeat.every(2).seconds.do(_guarded(self._ask))
         heartbeat.every(2).seconds.do(_guarded(self._erase))
         heartbeat.every(1).minutes.do(_guarded(self._overviews.sample_freshness))
@@ -173,8 +174,12 @@ class Scheduler:
         heartbeat.every(1).hours.do(_guarded(self._prune))
         return heartbeat
 
+    def _look_quickly(self) -> None:
+        if self._request_for_events():
+            self._tick()
+        self._answer()
+
     def _tick(self) -> None:
-        self._request_for_events()
         self._busy = {key: future for key, future in self._busy.items() if not future.done()}
         free = self._settings.sync_workers - len(self._busy)
         if free <= 0:
@@ -184,17 +189,20 @@ class Scheduler:
             if lease is not None:
                 self._busy[f"{link_id}#{lease.fence}"] = self._pool.submit(self._work, lease)
 
-    def _request_for_events(self) -> None:
-        """Ask for a run of each link whose events wait.
+    def _request_for_events(self) -> bool:
+        """Ask for a run of each link whose events wait; whether there is any.
 
         Whoever takes an event in only stores it, so that a process that dies then loses nothing.
         """
+        asked = False
         for link_id in self._inbox.links_waiting():
             link = self._links.find(link_id)
             state = self._leases.states([link_id]).get(link_id)
             # A link that fails is due again when its back-off says so.
             if link and link.is_active and state and not state["failures"]:
                 self._links.request_sync(link, Trigger.WEBHOOK)
+                asked = True
+        return asked
 
     def _try_links(self) -> None:
         self._trying = [future for future in self._trying if not future.done()]

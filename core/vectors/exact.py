@@ -30,7 +30,7 @@ MOST = 200_000
 """Of larger collections Chroma's index is asked: to multiply with all takes longer there."""
 HELD = 400_000
 """So many vectors of the collections that were asked last stay in memory: 600 MB."""
-READ = 2000
+READ = 5000
 LEAST_GROUP = 50
 """The mean of fewer vectors says little of what they have in common."""
 
@@ -91,16 +91,17 @@ class ExactVectors:
         """
         if collection.count() > MOST:
             return None
-        held = self._of(collection, stamp)
-        similar, scores = held.likeness(vector)
-        best = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
-        asked = [row for one in also if (row := held.rows.get(one)) is not None]
-        chosen = np.union1d(best, np.asarray(asked, dtype=best.dtype))
-        ordered = chosen[np.argsort(-scores[chosen], kind="stable")]
-        return [
-            Likeness(held.ids[index], float(similar[index]), float(scores[index]))
-            for index in ordered
-        ]
+        return _nearest(self._of(collection, stamp), vector, k, also)
+
+    def nearest_held(
+        self, name: str, stamp: Hashable, vector: Vector, k: int, also: Iterable[str] = ()
+    ) -> list[Likeness] | None:
+        """The same of a collection that is in memory with this stamp; None when it is not."""
+        held = self._held.get(name)
+        if held is None or held.stamp != stamp:
+            return None
+        self._held.move_to_end(name)
+        return _nearest(held, vector, k, also)
 
     def keep_up(self, collection: Collection, stamp: Hashable) -> None:
         """Read a collection that was asked before anew, so that the next question need not wait."""
@@ -122,16 +123,28 @@ class ExactVectors:
         return held
 
 
+def _nearest(held: _Held, vector: Vector, k: int, also: Iterable[str]) -> list[Likeness]:
+    similar, scores = held.likeness(vector)
+    best = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
+    asked = [row for one in also if (row := held.rows.get(one)) is not None]
+    chosen = np.union1d(best, np.asarray(asked, dtype=best.dtype))
+    ordered = chosen[np.argsort(-scores[chosen], kind="stable")]
+    return [
+        Likeness(held.ids[index], float(similar[index]), float(scores[index])) for index in ordered
+    ]
+
+
 def _read(collection: Collection, stamp: Hashable, before: _Held | None) -> _Held:
     """The collection's vectors; what was there before is not fetched again.
 
     An id stands for a text (see core.text.chunk), so that its vector never changes.
     """
-    listed = collection.get(include=["metadatas"])
-    links = {
-        chunk_id: str(about["link_id"])
-        for chunk_id, about in zip(listed["ids"], listed["metadatas"] or [], strict=True)
-    }
+    links: dict[str, str] = {}
+    # Of too many at once Chroma makes a statement with too many variables for SQLite (see mirror).
+    for start in range(0, collection.count(), READ):
+        listed = collection.get(include=["metadatas"], limit=READ, offset=start)
+        rows = zip(listed["ids"], listed["metadatas"] or [], strict=True)
+        links |= {chunk_id: str(about["link_id"]) for chunk_id, about in rows}
     known = before.rows if before is not None else {}
     kept = [chunk_id for chunk_id in links if chunk_id in known]
     new = [chunk_id for chunk_id in links if chunk_id not in known]

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 BATCH = 500
+PAGE = 5000
 # For collections too large to be searched exactly (see exact.py); a collection keeps those it was
-# made with until `python -m core mirror rebuild`.
-_HNSW: Any = {"space": "cosine", "max_neighbors": 64, "ef_construction": 400, "ef_search": 1000}
+# made with until `python -m core mirror rebuild`. Building it is most of the work of a mirror.
+_HNSW: Any = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 500}
 
 log = structlog.get_logger()
 
@@ -98,6 +99,11 @@ class Mirror:
         }
         name = collection_name(company_id, page_id, channel)
         with self._lock:
+            if vector is not None and k > 0:
+                stamp = frozenset(wanted.items())
+                held = self._exact.nearest_held(name, stamp, vector, k, also)
+                if held is not None:
+                    return held
             try:
                 collection = self._up_to_date(name, wanted)
                 return self._query(collection, wanted, vector, k, also)
@@ -164,10 +170,11 @@ class Mirror:
                     vectors[document["_id"]] = vector_of(document["embedding"])
         held: dict[str, tuple[str, Vector]] = {}
         if collection is not None:
-            found = collection.get(include=["documents", "embeddings"])
-            texts, embeddings = found["documents"] or [], found["embeddings"]
-            rows = zip(found["ids"], texts, [] if embeddings is None else embeddings, strict=True)
-            held = {i: (text, np.asarray(v, dtype=np.float32)) for i, text, v in rows}
+            for found in _pages(collection, include=["documents", "embeddings"]):
+                texts, embeddings = found["documents"] or [], found["embeddings"]
+                given = [] if embeddings is None else embeddings
+                rows = zip(found["ids"], texts, given, strict=True)
+                held |= {i: (text, np.asarray(v, dtype=np.float32)) for i, text, v in rows}
         unlike = [
             chunk_id
             for chunk_id in wanted.keys() & held.keys()
@@ -235,7 +242,8 @@ class Mirror:
             for entry in self._contents.read(link_id, generation)
             for chunk_id, _ in entry.chunks
         }
-        present = set(collection.get(where={"link_id": link_id}, include=[])["ids"])
+        own = {"link_id": link_id}
+        present = {i for found in _pages(collection, include=[], where=own) for i in found["ids"]}
         for batch in _batches(sorted(present - wanted)):
             collection.delete(ids=batch)
         missing = wanted - present
@@ -334,6 +342,14 @@ def collection_name(company_id: str, page_id: str, channel: Channel) -> str:
     """The collection of a page and channel; any id is made into a name that Chroma takes."""
     digest = hashlib.sha256(f"{company_id}\n{page_id}".encode()).hexdigest()[:32]
     return f"{channel.value}-{digest}"
+
+
+def _pages(collection: Collection, **asked: Any) -> Iterator[Any]:
+    """What a collection holds, part by part: of too many at once Chroma makes a bad statement."""
+    start = 0
+    while (found := collection.get(limit=PAGE, offset=start, **asked))["ids"]:
+        yield found
+        start += PAGE
 
 
 def _asked_of_the_index(
