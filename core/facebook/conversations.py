@@ -100,8 +100,12 @@ def id_of(page_id: str, sender_id: str) -> str:
 
 
 def known_by_record(record: Record, match_key: str | None) -> list[str]:
-    """What tells the customer of a record. Raises InvalidRequest when nothing does."""
-    found = sorted(identities(record, match_key))
+    """What tells the customer of a record. Raises InvalidRequest when nothing does.
+
+    A phone number only where there is nothing better: families and companies share them.
+    """
+    known_by = sorted(identities(record, match_key))
+    found = [one for one in known_by if not one.startswith("phone:")] or known_by
     if not found:
         raise InvalidRequest(
             "path",

@@ -41,7 +41,12 @@ class PageBot:
     mode: Mode = Mode.OFF
     reveals: Reveals = Reveals.OWN
     token: str | None = None
-    handover_words: tuple[str, ...] = ("human", "agent", "person")
+    handover_words: tuple[str, ...] = (
+        "human",
+        "real person",
+        "talk to somebody",
+        "talk to someone",
+    )
     handover_reply: str = ""
     """Sent when a person takes over; empty for nothing."""
 

@@ -268,3 +268,22 @@ def test_the_token_never_comes_back_and_stays_when_it_is_left_out(
     assert settled(api, facebook)[0]["state"] == "sent"
     assert api.put(address, {"mode": "send", "token": None}).status_code == 422
     assert facebook.token not in api.get("/audit").text
+
+
+def test_an_erased_person_is_gone_from_messages_replies_and_conversations(
+    api: Client, facebook: Facebook
+) -> None:
+    facebook.write("I am maria@example.com: which plan do I have?")
+    first = settled(api, facebook)[0]
+    shop = api.get("/dashboard/crm-links", page_id=facebook.page_id).json()["crm_links"][0]
+    tie(api, first, link_id=shop["link_id"], path="customers[0]")
+    facebook.write("Which plan do I have now?")
+    second = settled(api, facebook, 2)[0]
+    assert "plan: Gold" in second["reply"]
+    asked = api.post("/erasures", {"value": "maria@example.com"}).json()["erasure_id"]
+    until(lambda: api.get(f"/erasures/{asked}").json()["state"] == "done", "it", seconds=60)
+    told = str(messages(api, facebook))
+    told += api.get("/dashboard/conversations", page_id=facebook.page_id).text
+    told += api.get(f"/dashboard/rag/replies/{second['reply_id']}").text
+    assert "maria" not in told.lower()
+    assert "Gold" not in told

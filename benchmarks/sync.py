@@ -1,0 +1,139 @@
+"""How long a sync takes, and a sync after a change: ``make bench-sync``.
+
+10,000 customers from a local CRM, 100 a page, through the product (fetch, flatten, redact, chunk,
+embed, publish); beside the bare limit (embedding the same chunks and nothing else), LangChain's
+``index()`` with Chroma and LlamaIndex's ``IngestionPipeline`` with Chroma, each with a document a
+record. The peers get the flattened text for nothing: they fetch and flatten nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.questions import make
+from core.desk import Desk
+from core.links import NewLink
+from core.models import Channel, Trigger
+from core.security.accounts import DEFAULT_COMPANY
+from core.settings import Settings
+from core.text.decode import Json, parse_json
+from core.text.flatten import flatten
+from tests.servers.crm import Answer, Crm, Request
+
+PAGE = "1"
+PER_PAGE = 100
+STEPS = ("full sync", "1 % changed", "first record gone", "all reordered")
+
+People = list[dict[str, Any]]
+
+
+def versions(count: int) -> dict[str, People]:
+    """What the CRM has at each step."""
+    corpus = json.loads(make(min(count, 3000), seed=9).answers["crm"])["customers"]
+    people = [{**corpus[number % len(corpus)], "id": f"cust-{number}"} for number in range(count)]
+    changed = [
+        {**one, "plan": "Titanium"} if number % 100 == 50 else one
+        for number, one in enumerate(people)
+    ]
+    return dict(zip(STEPS, (people, changed, changed[1:], changed[:0:-1]), strict=True))
+
+
+def serve(crm: Crm, people: People) -> str:
+    """Answer with these, page by page."""
+
+    def page(request: Request) -> Answer:
+        number = int(request.query.get("page", "1"))
+        part = people[(number - 1) * PER_PAGE : number * PER_PAGE]
+        more = number * PER_PAGE < len(people)
+        following = f"http://{crm.host}/customers?page={number + 1}"
+        return Answer({"customers": part, "next": following if more else None})
+
+    return crm.serve("/customers", page)
+
+
+def timed(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def product(data: dict[str, People], folder: Path) -> tuple[dict[str, float], list[str]]:
+    """Seconds for each step, and the chunks of the first."""
+    crm = Crm()
+    settings = Settings(data_dir=folder, crm_allowed_hosts=crm.hosts, max_pages=100_000)
+    desk = Desk(settings)
+    desk.embedder.embed(["warm"])
+    desk.companies.add_page(DEFAULT_COMPANY, PAGE, "Page")
+    url = serve(crm, data[STEPS[0]])
+    link = desk.links.add(DEFAULT_COMPANY, PAGE, [Channel.MESSENGER], NewLink("Customers", url))
+    seconds, chunks = {}, []
+    for step, people in data.items():
+        serve(crm, people)
+        if step != STEPS[0]:
+            desk.links.request_sync(link, Trigger.MANUAL)
+        seconds[step] = timed(lambda: desk.scheduler().run_once())
+        if step == STEPS[0]:
+            chunks = [d["text"] for d in desk.documents.read(link.link.link_id)]
+    crm.close()
+    return seconds, chunks
+
+
+def limit(chunks: list[str]) -> float:
+    """Seconds to embed the chunks, sorted by length, and do nothing else."""
+    from core.vectors.embed import Embedder
+
+    embedder = Embedder()
+    embedder.embed(["warm"])
+    ordered = sorted(chunks, key=len)
+    return timed(lambda: embedder.embed(ordered))
+
+
+def peers(data: dict[str, People], folder: Path) -> dict[str, dict[str, float]]:
+    """Seconds of LangChain and LlamaIndex for each step, as they come and with our settings."""
+    steps = {}
+    for step, people in data.items():
+        flattened = flatten(Json(parse_json(json.dumps({"customers": people}))))
+        steps[step] = [
+            (record.path, record.positioned("\n".join(record.lines)))
+            for record in flattened.records
+            if record.pattern
+        ]
+    given, found = folder / "given.json", folder / "found.json"
+    given.write_text(json.dumps(steps))
+    command = [sys.executable, "-m", "benchmarks.peers", "sync", str(given), str(found)]
+    subprocess.run(command, check=True)
+    result: dict[str, dict[str, float]] = json.loads(found.read_text())
+    return result
+
+
+def main(records: Annotated[int, typer.Option()] = 10_000) -> None:
+    """Run it, and print a table."""
+    data = versions(records)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        own, chunks = product(data, folder / "data")
+        rows = {"the product": own}
+        bare = limit(chunks)
+        rows |= peers(data, folder)
+    print(f"\n| {records:,} records, seconds | " + " | ".join(STEPS) + " |")
+    print("|---" * (len(STEPS) + 1) + "|")
+    print(f"| the limit: embedding alone | {bare:.1f} | | | |")
+    for name, seconds in rows.items():
+        cells = []
+        for step in STEPS:
+            ratio = f" ({seconds[step] / own[step]:.1f}x)" if seconds is not own else ""
+            cells.append(f"{seconds[step]:.1f}{ratio}")
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    typer.run(main)
