@@ -5,15 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Client, Product, free_port
+from tests.servers.crm import Crm
+from tests.servers.graph import Facebook
 from tests.waiting import until
 
 FOLDER = Path(__file__).parent / "screenshots"
 SHOP = "123456789"
+APP_SECRET = "the secret of an app that is not there"  # noqa: S105
 
 
 def main() -> None:
@@ -23,16 +27,47 @@ def main() -> None:
         old.unlink()
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        product = Product(Path(folder), {"DEMO_CRM_PORT": str(port)})
+        stand_in = Crm()
+        environment = {
+            "DEMO_CRM_PORT": str(port),
+            "FACEBOOK_APP_SECRET": APP_SECRET,
+            "FACEBOOK_VERIFY_TOKEN": "x",
+            "GRAPH_API_URL": f"http://{stand_in.host}/graph",
+        }
+        product = Product(Path(folder), environment)
         product.start("demo", "core", "demo")
         try:
             until(lambda: "CRM desk is at" in product.log("demo"), "the demo", seconds=90)
             api = product.sign_in()
             until(lambda: len(api.texts(SHOP)) >= 75, "the sample data", seconds=90)
             prepare(api, f"http://127.0.0.1:{port}")
+            converse(api, Facebook(stand_in, product.address, APP_SECRET, SHOP))
             take_all(product.address, api)
         finally:
             product.stop()
+            stand_in.close()
+
+
+def converse(api: Client, facebook: Facebook) -> None:
+    """Messages of every kind on the shop's page."""
+    bot = {"mode": "suggest", "token": facebook.token}
+    api.put(f"/dashboard/pages/{SHOP}/bot", bot | {"handover_reply": "Somebody will be with you."})
+    facebook.write("Can I send my shoes back?")
+    facebook.write("Which plan does Maria Garcia have?", sender="psid-2")
+    facebook.write("Let me talk to a human, please", sender="psid-3")
+    facebook.comment("What are your opening hours?")
+
+    def is_done() -> bool:
+        found = messages(api)
+        return len(found) == 4 and all(one["state"] != "waiting" for one in found)
+
+    until(is_done, "the bot", seconds=60)
+
+
+def messages(api: Client) -> list[dict[str, Any]]:
+    """What came in on the shop's page, newest first."""
+    found: list[dict[str, Any]] = api.get("/dashboard/messages", page_id=SHOP).json()["messages"]
+    return found
 
 
 def prepare(api: Client, crm: str) -> None:
@@ -130,6 +165,7 @@ def screens(api: Client) -> dict[str, tuple[str, Show]]:
     links = api.get("/dashboard/crm-links", page_id=SHOP).json()["crm_links"]
     by_name = {link["name"]: link["link_id"] for link in links}
     customers = by_name["Shop customers"]
+    reply = messages(api)[0]["reply_id"]
     run = api.runs(by_name["Loyalty programme"])[-1]["run_id"]
     return {
         "overview": ("/", numbers),
@@ -164,6 +200,9 @@ def screens(api: Client) -> dict[str, tuple[str, Show]]:
             "/ask?channel=messenger&q=Can%20I%20send%20my%20shoes%20back?",
             text("Saved questions"),
         ),
+        "conversations": (f"/conversations?page={SHOP}", text("Suggestion: send it?")),
+        "ask-why": (f"/ask?reply={reply}", text("What it was made of")),
+        "settings-bot": (f"/settings?section=bot&page={SHOP}", text("Page access token")),
         "settings-pages": ("/settings", text("Add a page")),
         "settings-accounts": ("/settings?section=accounts", text("Add an account")),
         "settings-tokens": ("/settings?section=tokens", text("Make a token")),
