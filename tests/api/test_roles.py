@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import VERIFY_TOKEN
 from tests.product import Client, Product
 
 PASSWORD = "a long enough password"
@@ -115,7 +116,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/configuration"): {"text": "version: 1", "dry_run": True},
 }
 FILES = {("post", "/dashboard/uploads"): {"file": ("x.csv", b"id,name\n1,x\n")}}
-QUERIES = {"page_id": "none"}
+QUERIES = {"page_id": "none", "hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN}
 GRANTS: dict[str, set[str]] = {
     "viewer": {READ, SEARCH, "an account"},
     "operator": {READ, SEARCH, OPERATE, "an account"},
