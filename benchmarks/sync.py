@@ -130,6 +130,9 @@ def main(records: Annotated[int, typer.Option()] = 10_000) -> None:
     for name, seconds in rows.items():
         cells = []
         for step in STEPS:
+            if step not in seconds:
+                cells.append("fails")
+                continue
             ratio = f" ({seconds[step] / own[step]:.1f}x)" if seconds is not own else ""
             cells.append(f"{seconds[step]:.1f}{ratio}")
         print(f"| {name} | {' | '.join(cells)} |")
