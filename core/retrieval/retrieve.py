@@ -193,17 +193,6 @@ class Retriever:
                 found.append((source.link, entry))
         return found
 
-    def records_about(
-        self, company_id: str, page_id: str, channel: Channel, known_by: Collection[str]
-    ) -> list[tuple[PageLink, Entry]]:
-        """Every record on the channel that names a customer in one of these ways."""
-        links = self._links.of_page(company_id, page_id)
-        return [
-            (source.link, source.live.entries[row])
-            for source in self._sources(links, channel, EVERYTHING).values()
-            for row in sorted(source.live.rows_about(known_by))
-        ]
-
     def keep_up(self, links: Sequence[PageLink], states: Mapping[str, Mapping[str, Any]]) -> None:
         """Read what was asked before and has changed, so that the next question need not wait."""
         self.live.keep_up(links, states)
