@@ -54,14 +54,9 @@ def model(*, half: bool = False) -> Any:
     return SentenceTransformer(str(get_model_path()), **own)
 
 
-def by_langchain(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
-    """RecursiveCharacterTextSplitter and Chroma, at their defaults."""
-    from langchain_chroma import Chroma
-    from langchain_core.documents import Document
+def for_langchain(own: Any) -> Any:
+    """A model as LangChain's embeddings."""
     from langchain_core.embeddings import Embeddings
-    from langchain_text_splitters import RecursiveCharacterTextSplitter
-
-    own = model()
 
     class Same(Embeddings):
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -71,22 +66,12 @@ def by_langchain(texts: dict[str, str], questions: list[str]) -> list[list[str]]
         def embed_query(self, text: str) -> list[float]:
             return self.embed_documents([text])[0]
 
-    splitter = RecursiveCharacterTextSplitter()
-    documents = [Document(text, metadata={"link": name}) for name, text in texts.items()]
-    store = Chroma(embedding_function=Same())
-    store.add_documents(splitter.split_documents(documents))
-    return [
-        [found.page_content for found in store.similarity_search(question, k=TOP)]
-        for question in questions
-    ]
+    return Same()
 
 
-def by_llama_index(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
-    """VectorStoreIndex with its SentenceSplitter, at their defaults."""
-    from llama_index.core import Document, VectorStoreIndex
+def for_llama_index(own: Any) -> Any:
+    """A model as LlamaIndex's embedding."""
     from llama_index.core.base.embeddings.base import BaseEmbedding
-
-    own = model()
 
     class Same(BaseEmbedding):
         def _get_text_embedding(self, text: str) -> list[float]:
@@ -102,8 +87,31 @@ def by_llama_index(texts: dict[str, str], questions: list[str]) -> list[list[str
         async def _aget_query_embedding(self, query: str) -> list[float]:
             return self._get_text_embedding(query)
 
+    return Same()
+
+
+def by_langchain(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
+    """RecursiveCharacterTextSplitter and Chroma, at their defaults."""
+    from langchain_chroma import Chroma
+    from langchain_core.documents import Document
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+    splitter = RecursiveCharacterTextSplitter()
+    documents = [Document(text, metadata={"link": name}) for name, text in texts.items()]
+    store = Chroma(embedding_function=for_langchain(model()))
+    store.add_documents(splitter.split_documents(documents))
+    return [
+        [found.page_content for found in store.similarity_search(question, k=TOP)]
+        for question in questions
+    ]
+
+
+def by_llama_index(texts: dict[str, str], questions: list[str]) -> list[list[str]]:
+    """VectorStoreIndex with its SentenceSplitter, at their defaults."""
+    from llama_index.core import Document, VectorStoreIndex
+
     documents = [Document(text=text) for text in texts.values()]
-    index = VectorStoreIndex.from_documents(documents, embed_model=Same())
+    index = VectorStoreIndex.from_documents(documents, embed_model=for_llama_index(model()))
     retriever = index.as_retriever(similarity_top_k=TOP)
     return [
         [found.node.get_content() for found in retriever.retrieve(question)]
@@ -115,22 +123,13 @@ def synced_by_langchain(steps: dict[str, Any], *, half: bool) -> dict[str, float
     """``index()`` with Chroma: seconds for each step."""
     from langchain_chroma import Chroma
     from langchain_core.documents import Document
-    from langchain_core.embeddings import Embeddings
     from langchain_core.indexing import InMemoryRecordManager, index
-
-    own = model(half=half)
-
-    class Same(Embeddings):
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            vectors: list[list[float]] = own.encode(texts, normalize_embeddings=True).tolist()
-            return vectors
-
-        def embed_query(self, text: str) -> list[float]:
-            return self.embed_documents([text])[0]
 
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
-        store = Chroma("synced", embedding_function=Same(), persist_directory=folder)
+        store = Chroma(
+            "synced", embedding_function=for_langchain(model(half=half)), persist_directory=folder
+        )
         manager = InMemoryRecordManager("synced")
         manager.create_schema()
         for step, records in steps.items():
@@ -152,33 +151,16 @@ def synced_by_llama_index(steps: dict[str, Any], *, half: bool) -> dict[str, flo
     """``IngestionPipeline`` with Chroma: seconds for each step."""
     import chromadb
     from llama_index.core import Document
-    from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
     from llama_index.core.node_parser import SentenceSplitter
     from llama_index.core.storage.docstore import SimpleDocumentStore
     from llama_index.vector_stores.chroma import ChromaVectorStore
 
-    own = model(half=half)
-
-    class Same(BaseEmbedding):
-        def _get_text_embedding(self, text: str) -> list[float]:
-            return self._get_text_embeddings([text])[0]
-
-        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-            vectors: list[list[float]] = own.encode(texts, normalize_embeddings=True).tolist()
-            return vectors
-
-        def _get_query_embedding(self, query: str) -> list[float]:
-            return self._get_text_embedding(query)
-
-        async def _aget_query_embedding(self, query: str) -> list[float]:
-            return self._get_text_embedding(query)
-
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         collection = chromadb.PersistentClient(folder).create_collection("synced")
         pipeline = IngestionPipeline(
-            transformations=[SentenceSplitter(), Same()],
+            transformations=[SentenceSplitter(), for_llama_index(model(half=half))],
             docstore=SimpleDocumentStore(),
             docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE,
             vector_store=ChromaVectorStore(chroma_collection=collection),
