@@ -112,7 +112,7 @@ class Desk:
             lambda: self.follower.order(REBUILD, on_wait=lambda _: None),
         )
         self.replier = Replier(self.retriever, self.embedder, Model(settings))
-        self.provenance = Provenance(self.database, self.runs)
+        self.provenance = Provenance(self.database, self.contents)
         self.page_bots = PageBots(self.database, self.box)
         self.conversations = Conversations(self.database)
         self.messages = Messages(self.database)

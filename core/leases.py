@@ -222,11 +222,14 @@ class Leases:
         """Write facts about the last sync. Raises LeaseLost."""
         self._write(lease, dict(fields))
 
-    def take_pending(self, lease: Lease, run_id: str) -> None:
-        """The run that was asked for is under way now; a later request queues another."""
+    def take_pending(self, lease: Lease) -> None:
+        """What was asked for is under way now; a later request makes the link due again.
+
+        Whatever run is noted: one that was taken just before it was noted would be waited for, and
+        the link due, for ever. Whoever asks meanwhile is seen to when the run is over.
+        """
         self._states.update_one(
-            {"_id": lease.link_id, "fence": lease.fence, "pending_run": run_id},
-            {"$set": {"pending_run": None}},
+            {"_id": lease.link_id, "fence": lease.fence}, {"$set": {"pending_run": None}}
         )
 
     def accept(self, link_id: str, records: int) -> None:

@@ -236,13 +236,17 @@ class Scheduler:
     def _work(self, lease: Lease) -> bool:
         """Sync a claimed link; True unless the run failed. Never raises."""
         try:
-            return self._run(lease)
+            went_well = self._run(lease)
+            # One that was asked for while this one started may have left no other trace.
+            if waiting := self._runs.queued(lease.link_id):
+                self._leases.request(lease.link_id, waiting)
         except LeaseLost:
             return True
         except Exception:
             # The lease runs out by itself, and the link is due again then.
             log.exception("A sync run broke", link_id=lease.link_id)
             return False
+        return went_well
 
     def _run(self, lease: Lease) -> bool:
         company_id = lease.state["company_id"]
@@ -255,7 +259,7 @@ class Scheduler:
             self._leases.finish(lease, NEVER)
             return True
         run_id = self._runs.queued(lease.link_id) or self._runs.queue(link, Trigger.SCHEDULE)
-        self._leases.take_pending(lease, run_id)
+        self._leases.take_pending(lease)
         if not self._runs.start(run_id):
             self._leases.finish(lease, self._outcomes.next_regular(link))
             return True

@@ -30,7 +30,7 @@ from core.security.secrets import SecretBox
 from core.settings import Settings
 from core.store import Database
 from core.text.changes import Changes
-from core.text.chunk import chunk_records
+from core.text.chunk import chunk_of, chunk_records
 from core.text.erased import ErasedValues
 from core.text.flatten import Flattened
 from core.text.increment import (
@@ -212,7 +212,7 @@ class Sync:
             return Result(RunState.UNCHANGED, counts | unchanged, facts, fields=fields)
 
         step("chunk")
-        chunks = self._chunk(link, flattened.records, watch)
+        chunks = self._chunk(link, flattened.records, state, watch)
         step("compare")
         plan = self._writer.compare(lease, flattened.records, chunks, watch.check)
         step("embed")
@@ -371,17 +371,34 @@ class Sync:
                 action="What was synced before is kept. If the CRM is right, approve the run.",
             )
 
-    def _chunk(self, link: PageLink, records: Sequence[Record], watch: Watch) -> list[list[Chunk]]:
-        chunks: list[list[Chunk]] = []
-        for start in range(0, len(records), _CHUNK_BATCH):
+    def _chunk(
+        self, link: PageLink, records: Sequence[Record], state: Mapping[str, Any], watch: Watch
+    ) -> list[list[Chunk]]:
+        """The chunks of each record; of those that read as they are served, as they are."""
+        link_id, model = link.link.link_id, self._embedder.model_name
+        served: dict[tuple[str, tuple[str, ...]], Entry] = {}
+        if state["live_generation"] and state["model"] == model:
+            for entry in self._contents.read(link_id, state["live_generation"]):
+                served[entry.record.key, entry.record.lines] = entry
+        chunks: dict[int, list[Chunk]] = {}
+        fresh: list[int] = []
+        for number, record in enumerate(records):
+            known = served.get((record.key, record.lines))
+            if known is None:
+                fresh.append(number)
+            else:
+                chunks[number] = [chunk_of(record, t, link_id, model) for _, t in known.chunks]
+        for start in range(0, len(fresh), _CHUNK_BATCH):
             watch.check()
-            chunks += chunk_records(
-                records[start : start + _CHUNK_BATCH],
-                link_id=link.link.link_id,
-                model=self._embedder.model_name,
+            numbers = fresh[start : start + _CHUNK_BATCH]
+            made = chunk_records(
+                [records[number] for number in numbers],
+                link_id=link_id,
+                model=model,
                 count_tokens=self._embedder.count_tokens,
             )
-        return chunks
+            chunks |= dict(zip(numbers, made, strict=True))
+        return [chunks[number] for number in range(len(records))]
 
     def _say(self, run_id: str, text: str, level: str = "info") -> None:
         getattr(log, level)(text, run_id=run_id)

@@ -14,10 +14,10 @@ from typing import Any
 
 from core.bot.reply import Reply
 from core.errors import NotFound
-from core.models import Channel, RunState
+from core.models import Channel
 from core.retrieval.retrieve import Hit
-from core.runs import Runs
 from core.store import Database, Document, insert
+from core.vectors.contents import Contents
 
 KEEP_DAYS = 90
 
@@ -25,9 +25,9 @@ KEEP_DAYS = 90
 class Provenance:
     """The replies that were given."""
 
-    def __init__(self, database: Database, runs: Runs) -> None:
+    def __init__(self, database: Database, contents: Contents) -> None:
         self._replies = database["replies"]
-        self._runs = runs
+        self._contents = contents
 
     def keep(
         self,
@@ -43,7 +43,8 @@ class Provenance:
         """Keep a reply; its id. ``about`` is the conversation that it belongs to."""
         reply_id = "reply-" + secrets.token_hex(8)
         now = time.time()
-        runs = {hit.link_id: self._run_of(company_id, hit.link_id) for hit in reply.context}
+        served = {(hit.link_id, hit.generation) for hit in reply.context}
+        runs = {link_id: self._contents.run_of(link_id, number) for link_id, number in served}
         insert(
             self._replies,
             {
@@ -84,11 +85,6 @@ class Provenance:
         if channel:
             query["channel"] = channel
         return list(self._replies.find(query).sort("at", -1).limit(limit))
-
-    def _run_of(self, company_id: str, link_id: str) -> str | None:
-        """The run whose records the link served at the time."""
-        found = self._runs.find(company_id, link_id=link_id, state=RunState.SUCCEEDED, limit=1)
-        return str(found[0]["_id"]) if found else None
 
 
 def prune_replies(database: Database) -> None:

@@ -32,11 +32,12 @@ def chunk_records(
     for record, lines in zip(records, texts, strict=True):
         own_counts = [next(counts) for _ in lines]
         parts = _parts(record, lines, own_counts, count_tokens)
-        result.append([_chunk(record, part, link_id, model) for part in parts])
+        result.append([chunk_of(record, part, link_id, model) for part in parts])
     return result
 
 
-def _chunk(record: Record, text: str, link_id: str, model: str) -> Chunk:
+def chunk_of(record: Record, text: str, link_id: str, model: str) -> Chunk:
+    """A piece of a record as a chunk."""
     text_hash = hashlib.sha256(text.encode()).hexdigest()
     # The id says: this text, of this record, of this link, as this model sees it.
     identity = "\n".join((link_id, record.key, text_hash, model))

@@ -120,6 +120,11 @@ class Contents:
         query = {"link_id": link_id, "generation": {"$lte": live}}
         return list(self._kept.find(query).sort("generation", -1))
 
+    def run_of(self, link_id: str, generation: int) -> str | None:
+        """The run that brought a generation, while that is kept."""
+        found = self._kept.find_one({"_id": f"{link_id}@{generation}"})
+        return str(found["run_id"]) if found and found.get("run_id") else None
+
     def drop_unpublished(self, link_id: str, live: int) -> None:
         """Delete what a run that died has listed beyond the live generation."""
         self._parts.delete_many({"link_id": link_id, "generation": {"$gt": live}})

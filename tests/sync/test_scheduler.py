@@ -11,6 +11,7 @@ import pytest
 
 from tests.product import Client, Product
 from tests.servers.crm import Answer, Crm, customers
+from tests.sync.inside import Inside
 from tests.waiting import until
 
 
@@ -115,3 +116,18 @@ def test_a_stopped_scheduler_ends_soon_and_leaves_no_lease_behind(
     gate.set()
     own.start("scheduler", "core", "scheduler")
     assert api.ended_run(link["link_id"], 2, seconds=30)["state"] == "succeeded"
+
+
+def test_a_run_that_was_taken_before_it_was_noted_is_not_waited_for_for_ever(
+    inside: Inside, crm: Crm, path: str
+) -> None:
+    link = inside.add_link(crm.serve(path, customers("John")))
+    assert inside.desk.scheduler().run_once()
+    # Whoever asked noted the run only when a scheduler had taken it, and it was over.
+    inside.desk.leases.request(link.link.link_id, str(inside.runs(link)[0]["_id"]))
+    again = threading.Thread(target=inside.desk.scheduler().run_once, daemon=True)
+    again.start()
+    again.join(20)
+    assert not again.is_alive()
+    assert len(inside.runs(link)) == 2
+    assert inside.desk.leases.due_count() == 0
