@@ -90,6 +90,15 @@ def measure(asked: Asked, found: Sequence[str]) -> tuple[float, float, float]:
     return float(first == 1), float(in_five), 1 / first if first else 0.0
 
 
+def answered(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> dict[str, list[bool]]:
+    """By kind of question, whether the first text holds the answer; of no answer, no text."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    for asked, ranking in zip(corpus.questions, rankings, strict=True):
+        holds = bool(ranking) and all(part in ranking[0] for part in asked.answer)
+        right[asked.kind].append(holds if asked.records else not ranking)
+    return right
+
+
 def _names(text: str, key: str) -> bool:
     return any(line.endswith(f": {key}") for line in text.split("\n"))
 
@@ -184,9 +193,17 @@ def _print(
             everything = [value for values in by_kind.values() for value in values]
             cells = [f"{np.mean(by_kind[kind]):.2f}" for kind in KINDS]
             say(f"| {name} | {' | '.join(cells)} | {np.mean(everything):.3f} |")
-    say("\n| the product's replies | right |\n|---|---|")
-    for kind, right in replies.items():
-        say(f"| {kind} ({len(right)}) | {np.mean(right):.2f} |")
+    # The others have no reply: what they have is right when the answer stands in their first text,
+    # and where there is none, when they find nothing.
+    kinds = (*KINDS, "none-such")
+    say("\n| right answers | " + " | ".join(kinds) + " |")
+    say("|---" * (len(kinds) + 1) + "|")
+    rows = {"the product's reply": replies}
+    for name, rankings in found.items():
+        if name != "the product":
+            rows[f"{name}, first text"] = answered(corpus, rankings)
+    for name, right in rows.items():
+        say(f"| {name} | {' | '.join(f'{np.mean(right[kind]):.2f}' for kind in kinds)} |")
     say(f"\nA search, with embedding the question: median {np.median(seconds) * 1000:.1f} ms")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,12 +34,14 @@ def main() -> None:
             taken, seconds = burst(product, link["link_id"])
             until(lambda: api.link(page_id, link["link_id"])["sync"]["records"] == EVENTS, "all")
             worked_off = time.perf_counter() - seconds
-            found = [findable(product, api, page_id, link["link_id"], n) for n in range(SINGLE)]
+            singles = [findable(product, api, page_id, link["link_id"], n) for n in range(SINGLE)]
+            alone, found = zip(*singles, strict=True)
         finally:
             product.stop()
     print(f"\n{EVENTS:,} events from {SENDERS} senders at once\n")
     print("| what | median | 99th percentile | aim |\n|---|---|---|---|")
-    print(f"| Answer to an event | {_ms(taken, 50)} | {_ms(taken, 99)} | 100 ms |")
+    print(f"| Answer to an event of the burst | {_ms(taken, 50)} | {_ms(taken, 99)} | 100 ms |")
+    print(f"| Answer to a single event | {_ms(alone, 50)} | {_ms(alone, 99)} | 100 ms |")
     print(f"| All of them stored and embedded | {worked_off:.1f} s | | - |")
     print(f"| A single event, found by a search | {_ms(found, 50)} | {_ms(found, 99)} | 2000 ms |")
 
@@ -61,20 +64,23 @@ def burst(product: Product, link_id: str) -> tuple[list[float], float]:
         return [t for times in pool.map(deliver, range(SENDERS)) for t in times], started
 
 
-def findable(product: Product, api: Client, page_id: str, link_id: str, number: int) -> float:
-    """Seconds from posting an event until a search gives its record."""
+def findable(
+    product: Product, api: Client, page_id: str, link_id: str, number: int
+) -> tuple[float, float]:
+    """Seconds from posting an event until it is answered, and until a search gives its record."""
     sender = Sender(product, link_id, "github")
     name = f"Zebulon Unheard {number}"
     began = time.perf_counter()
     assert sender.send(event("github", f"single-{number}", name)).status_code == 202
+    answered = time.perf_counter() - began
     until(
         lambda: any(name in hit["text"] for hit in api.search(page_id, name, k=3)),
         f"{name} to be found",
     )
-    return time.perf_counter() - began
+    return answered, time.perf_counter() - began
 
 
-def _ms(times: list[float], percentile: int) -> str:
+def _ms(times: Sequence[float], percentile: int) -> str:
     return f"{statistics.quantiles(times, n=100)[percentile - 1] * 1000:.0f} ms"
 
 

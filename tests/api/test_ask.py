@@ -132,3 +132,16 @@ def test_a_question_that_says_what_it_expects_is_asked_after_each_sync(
     until(lambda: any("question.regressed" in one for one in alerts), "the alert", seconds=30)
     told = next(one for one in alerts if "question.regressed" in one)
     assert "john@example.com" in told
+
+
+def test_a_question_may_expect_where_the_citation_stands(
+    api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    link = api.add_link(page_id, crm.serve(path, customers("John Doe", "Jane Roe")))
+    api.ended_run(link["link_id"])
+    asked = {"page_id": page_id, "channel": "messenger"}
+    body = asked | {"question": "What is the e-mail address of Jane Roe?"}
+    for expected, passes in (("customers[1]", True), ("customers[0]", False)):
+        api.post("/dashboard/questions", body | {"expected_path": expected})
+        run = api.post("/dashboard/questions/run", asked).json()["questions"]
+        assert [one["passed"] for one in run] == [passes]

@@ -67,3 +67,14 @@ def test_a_page_without_documents_has_no_hits_and_an_unknown_one_is_a_404(
     assert api.search(page_id, "anything") == []
     body = {"page_id": "404404", "channel": "messenger", "query": "a", "k": 1}
     assert api.post("/dashboard/rag/search", body).status_code == 404
+
+
+def test_a_hit_of_a_link_that_fails_now_says_so(
+    api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    link = api.add_link(page_id, crm.serve(path, customers("John Doe")))
+    api.ended_run(link["link_id"])
+    assert [hit["failing"] for hit in api.search(page_id, "John Doe")] == [False]
+    crm.serve(path, Answer("gone", status=404, content_type="text/plain"))
+    assert api.sync(link["link_id"])["state"] == "failed"
+    assert [hit["failing"] for hit in api.search(page_id, "John Doe")] == [True]
