@@ -70,8 +70,15 @@ def test_a_link_that_keeps_failing_alerts_once_and_its_recovery_too(
     link_id = link["link_id"]
 
     def told() -> list[dict[str, Any]]:
-        bodies = [json.loads(request.body) for request in crm.asked("/alerts")]
-        return [body for body in bodies if body["data"].get("link_id") == link_id]
+        bodies = []
+        for request in crm.asked("/alerts"):
+            body = json.loads(request.body)
+            # Other tests' alerts came over the same receiver, long ago perhaps.
+            if body["data"].get("link_id") == link_id:
+                headers = {name.lower(): value for name, value in request.headers.items()}
+                Webhook(ALERT_SECRET).verify(request.body, headers)
+                bodies.append(body)
+        return bodies
 
     api.ended_run(link_id)
     assert api.sync(link_id)["state"] == "failed"
@@ -86,9 +93,6 @@ def test_a_link_that_keeps_failing_alerts_once_and_its_recovery_too(
     assert alert["data"]["link_name"] == "Broken shop"
     assert alert["data"]["failures"] == 3
     assert alert["data"]["error"]["kind"] == "unauthorized"
-    for request in crm.asked("/alerts"):
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        Webhook(ALERT_SECRET).verify(request.body, headers)
 
     api.sync(link_id)
     crm.serve(path, customers("Ann A"))
