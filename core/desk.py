@@ -46,7 +46,7 @@ from core.security.rotation import reseal_everything
 from core.security.secrets import SecretBox, add_secret_key, load_secret_keys
 from core.served import Served
 from core.settings import Settings
-from core.store import open_store
+from core.store import Database, open_store
 from core.sync import OnStep, Sync
 from core.trials import Trials
 from core.vectors.contents import Contents
@@ -60,9 +60,14 @@ from core.vectors.mirror import Mirror
 class Desk:
     """Everything that the dashboard, the API and the scheduler share."""
 
-    def __init__(self, settings: Settings, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        embedder: Embedder | None = None,
+        database: Database | None = None,
+    ) -> None:
         self.settings = settings
-        self.database = open_store(settings)
+        self.database = open_store(settings) if database is None else database
         self.box = SecretBox(lambda: _secret_keys(settings))
         self.guard = AddressGuard(settings.crm_allowed_hosts)
         self.accounts = Accounts(self.database, settings.session_hours)

@@ -39,6 +39,7 @@ from core.overview import Days, Overviews
 from core.questions import Questions
 from core.runs import Runs
 from core.settings import Settings
+from core.slots import Slot, Slots
 from core.store import Database, Document
 from core.sync import OnStep, Sync
 from core.trials import Trials
@@ -51,6 +52,8 @@ KEEP_RUNS_SECONDS = 30 * 24 * 3600.0
 TRIAL_WORKERS = 2
 # `schedule` counts in whole seconds, which is long for an event, a customer, or many due links.
 LOOK_SECONDS = 0.25
+# So many syncs may wait for their CRMs, beside those that compute.
+MOST_WAITING = 100
 
 log = structlog.get_logger()
 
@@ -115,9 +118,12 @@ class Scheduler:
         self._answer_pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
         self._trying: list[Future[None]] = []
         self._on_step = on_step
-        self._pool = ThreadPoolExecutor(settings.sync_workers, thread_name_prefix="sync")
-        self._busy: dict[str, Future[bool]] = {}
         self._freed = threading.Event()
+        self._slots = Slots(settings.sync_workers, on_free=self._freed.set)
+        self._pool = ThreadPoolExecutor(
+            settings.sync_workers + MOST_WAITING, thread_name_prefix="sync"
+        )
+        self._busy: dict[str, Future[bool]] = {}
         self._watches: set[Watch] = set()
         self._started_at = time.time()
 
@@ -161,7 +167,9 @@ class Scheduler:
                 leases = [lease for i in link_ids if (lease := self._leases.claim(i, self.name))]
                 if not leases:
                     break
-                futures = [self._pool.submit(self._work, lease) for lease in leases]
+                futures = [
+                    self._pool.submit(self._work, lease, self._slots.reserve()) for lease in leases
+                ]
                 results += [future.result() for future in wait(futures).done]
         finally:
             self._pool.shutdown()
@@ -190,13 +198,14 @@ class Scheduler:
 
     def _tick(self) -> None:
         self._busy = {key: future for key, future in self._busy.items() if not future.done()}
-        free = self._settings.sync_workers - len(self._busy)
+        room = self._settings.sync_workers + MOST_WAITING - len(self._busy)
+        free = min(self._slots.unclaimed, room)
         if free <= 0:
             return
         for link_id in self._leases.due(free):
             lease = self._leases.claim(link_id, self.name)
             if lease is not None:
-                future = self._pool.submit(self._work, lease)
+                future = self._pool.submit(self._work, lease, self._slots.reserve())
                 self._busy[f"{link_id}#{lease.fence}"] = future
                 future.add_done_callback(lambda _: self._freed.set())
 
@@ -233,10 +242,11 @@ class Scheduler:
         if self._asks is None or self._asks.done():
             self._asks = self._answer_pool.submit(_guarded(self._questions.ask_due))
 
-    def _work(self, lease: Lease) -> bool:
+    def _work(self, lease: Lease, slot: Slot) -> bool:
         """Sync a claimed link; True unless the run failed. Never raises."""
+        slot.take()
         try:
-            went_well = self._run(lease)
+            went_well = self._run(lease, slot)
             # One that was asked for while this one started may have left no other trace.
             if waiting := self._runs.queued(lease.link_id):
                 self._leases.request(lease.link_id, waiting)
@@ -246,9 +256,11 @@ class Scheduler:
             # The lease runs out by itself, and the link is due again then.
             log.exception("A sync run broke", link_id=lease.link_id)
             return False
+        finally:
+            slot.leave()
         return went_well
 
-    def _run(self, lease: Lease) -> bool:
+    def _run(self, lease: Lease, slot: Slot) -> bool:
         company_id = lease.state["company_id"]
         try:
             link = self._links.get(company_id, lease.link_id)
@@ -264,7 +276,7 @@ class Scheduler:
             self._leases.finish(lease, self._outcomes.next_regular(link))
             return True
         self._runs.interrupt(lease.link_id, but=run_id)
-        watch = Watch(self._settings.fetch_timeout_seconds)
+        watch = Watch(self._settings.fetch_timeout_seconds, slot)
         self._watches.add(watch)
         over = threading.Event()
         keeper = threading.Thread(

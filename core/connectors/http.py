@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,19 +31,25 @@ from core.errors import (
     TimedOut,
 )
 from core.security.network import AddressGuard, Target, resolve
+from core.slots import Slot
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 _PIECE = 64 * 1024
+# So much of an answer may come in while the run has no slot: a CRM that sends a byte a second keeps
+# nobody from computing, and what many waiting runs hold stays small.
+_UNSLOTTED_BYTES = 1024 * 1024
 
 
 class Watch:
     """A deadline for a whole run and a way to cut it off: both end a connection that blocks.
 
-    ``seconds`` is how long everything done under this watch may take together.
+    ``seconds`` is how long everything done under this watch may take together. ``slot`` is left to
+    others while the run waits for somebody else.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, slot: Slot | None = None) -> None:
+        self._slot = slot
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._reason: DeskError | None = None
@@ -81,8 +87,25 @@ class Watch:
 
     def wait(self, seconds: float) -> None:
         """Wait; raise at once when the run is cut off."""
-        self._changed.wait(seconds)
+        with self.waiting():
+            self._changed.wait(seconds)
         self.check()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """For as long as nothing is done but waiting for a CRM: others may compute meanwhile."""
+        if self._slot is None:
+            yield
+            return
+        self._slot.leave()
+        try:
+            yield
+        finally:
+            # Standing in line for the slot is not the CRM's time.
+            left = self.seconds_left()
+            self._timer.cancel()
+            self._slot.take(self.check)
+            self.allow(left)
 
     def seconds_left(self) -> float:
         """How much of the time is left."""
@@ -145,22 +168,33 @@ class GuardedSession:
         """
         target = self._guard.check_url(url)
         self._watch.check()
+        received = bytearray()
         try:
-            with self._session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=body,
-                stream=True,
-                allow_redirects=False,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-            ) as response:
-                read = self._read(response.raw, max_bytes)
+            with contextlib.ExitStack() as closing:
+                with self._watch.waiting():
+                    response = closing.enter_context(
+                        self._session.request(
+                            method,
+                            url,
+                            headers=dict(headers),
+                            data=body,
+                            stream=True,
+                            allow_redirects=False,
+                            timeout=(CONNECT_SECONDS, READ_SECONDS),
+                        )
+                    )
+                    self._read(response.raw, received, min(max_bytes, _UNSLOTTED_BYTES))
+                self._read(response.raw, received, max_bytes)
+                if len(received) > max_bytes:
+                    raise LimitExceeded(
+                        f"The answer is larger than {max_bytes:,} bytes.",
+                        action="Ask for less at once, or raise MAX_BYTES.",
+                    )
                 return Answer(
                     response.status_code,
                     _reason(response),
                     {name.lower(): value for name, value in response.headers.items()},
-                    read,
+                    bytes(received),
                 )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self._watch.check()
@@ -170,20 +204,15 @@ class GuardedSession:
         """Close the connections."""
         self._session.close()
 
-    def _read(self, raw: Any, max_bytes: int) -> bytes:
-        body = bytearray()
-        while True:
+    def _read(self, raw: Any, received: bytearray, enough: int) -> None:
+        """Add to ``received`` until there are more than ``enough`` bytes, or no more come."""
+        while len(received) <= enough:
             # read1 hands over what has come: read would wait for a full piece, byte by byte.
             piece = raw.read1(_PIECE, decode_content=True)
             self._watch.check()
-            body += piece
-            if len(body) > max_bytes:
-                raise LimitExceeded(
-                    f"The answer is larger than {max_bytes:,} bytes.",
-                    action="Ask for less at once, or raise MAX_BYTES.",
-                )
             if not piece:
-                return bytes(body)
+                return
+            received += piece
 
 
 class _GuardedAdapter(HTTPAdapter):

@@ -51,7 +51,7 @@ class Links:
         self._secrets = LinkSecrets(box)
         self._guard = guard
         # Of the company documents that were read last; the same document gives the same links.
-        self._parsed: dict[str, tuple[Document, list[PageLink]]] = {}
+        self._parsed: dict[str, tuple[Document, list[PageLink], dict[str, PageLink]]] = {}
 
     def of_page(self, company_id: str, page_id: str) -> list[PageLink]:
         """The page's links. Raises NotFound for an unknown page."""
@@ -59,11 +59,7 @@ class Links:
 
     def of_company(self, company_id: str) -> list[PageLink]:
         """The links of all the company's pages."""
-        company = self._companies.get(company_id)
-        parsed = self._parsed.get(company_id)
-        if parsed is None or parsed[0] is not company:
-            parsed = self._parsed[company_id] = (company, company_links(company))
-        return list(parsed[1])
+        return list(self._parse(company_id)[0])
 
     def company_ids(self) -> list[str]:
         """The companies there are."""
@@ -71,20 +67,22 @@ class Links:
 
     def get(self, company_id: str, link_id: str) -> PageLink:
         """One link. Raises NotFound."""
-        for link in self.of_company(company_id):
-            if link.link.link_id == link_id:
-                return link
-        raise NotFound(
-            f"There is no CRM link {link_id}.",
-            action="GET /api/dashboard/crm-links?page_id=… lists the links of a page.",
-        )
+        link = self._parse(company_id)[1].get(link_id)
+        if link is None:
+            raise NotFound(
+                f"There is no CRM link {link_id}.",
+                action="GET /api/dashboard/crm-links?page_id=… lists the links of a page.",
+            )
+        return link
 
     def find(self, link_id: str) -> PageLink | None:
         """One link, whichever company has it."""
+        state = self._leases.states([link_id]).get(link_id)
+        if state is not None and (link := self._parse(state["company_id"])[1].get(link_id)):
+            return link
         for company_id in self.company_ids():
-            for link in self.of_company(company_id):
-                if link.link.link_id == link_id:
-                    return link
+            if link := self._parse(company_id)[1].get(link_id):
+                return link
         return None
 
     def upload_ids(self) -> set[str]:
@@ -330,6 +328,17 @@ class Links:
                     self._leases.follow(link)
         for link_id in self._leases.link_ids() - known:
             self._leases.forget(link_id)
+
+    def _parse(self, company_id: str) -> tuple[list[PageLink], dict[str, PageLink]]:
+        """The company's links, and the same by link id."""
+        company = self._companies.get(company_id)
+        parsed = self._parsed.get(company_id)
+        if parsed is None or parsed[0] is not company:
+            links = company_links(company)
+            # Of a legacy link and its successor under one id the successor counts: it comes first.
+            by_id = {link.link.link_id: link for link in reversed(links)}
+            parsed = self._parsed[company_id] = (company, links, by_id)
+        return parsed[1], parsed[2]
 
     def _activate(self, link: PageLink, trigger: Trigger) -> None:
         """Have a link synced that was not there, or not active: its run is written down first."""

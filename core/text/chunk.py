@@ -27,11 +27,17 @@ def chunk_records(
     """
     records = list(records)
     texts = [[line for line in record.lines if line.strip()] for record in records]
-    counts = iter(count_tokens([line for lines in texts for line in lines]))
+    wholes = ["\n".join(lines) for lines in texts]
     result = []
-    for record, lines in zip(records, texts, strict=True):
-        own_counts = [next(counts) for _ in lines]
-        parts = _parts(record, lines, own_counts, count_tokens)
+    for record, lines, whole, count in zip(
+        records, texts, wholes, count_tokens(wholes), strict=True
+    ):
+        if not lines:
+            parts = []
+        elif count <= MAX_TOKENS:
+            parts = [whole]
+        else:
+            parts = _parts(record, lines, count_tokens(lines), count_tokens)
         result.append([chunk_of(record, part, link_id, model) for part in parts])
     return result
 
@@ -48,10 +54,6 @@ def chunk_of(record: Record, text: str, link_id: str, model: str) -> Chunk:
 def _parts(
     record: Record, lines: list[str], counts: list[int], count_tokens: CountTokens
 ) -> list[str]:
-    if not lines:
-        return []
-    if sum(counts) <= MAX_TOKENS:
-        return ["\n".join(lines)]
     header, header_tokens = _header(record, lines, counts)
     room = MAX_TOKENS - header_tokens
     parts: list[str] = []

@@ -21,7 +21,7 @@ from core.models import Chunk, PageLink
 from core.store import Database
 
 # "For ever": the greatest integer that JSON readers of any language hold exactly
-FOREVER = 2**53
+FOREVER = 2**53 - 1
 # A write waits for the one before it: small batches keep everybody moving.
 WRITE_BATCH = 200
 
@@ -50,18 +50,14 @@ class VectorDocuments:
         """The ids of all stored documents of the link."""
         return {d["_id"] for d in self._documents.find({"link_id": link_id}, {"_id": 1})}
 
-    def vectors_of(self, link_id: str, text_hashes: Sized[str]) -> dict[str, Vector]:
-        """Vectors that this link already has for texts, by text hash."""
-        if not text_hashes:
-            return {}
-        found = self._documents.find(
-            {"link_id": link_id}, {"text_hash": 1, "embedding": 1, "_id": 0}
-        )
-        return {
-            document["text_hash"]: vector_of(document["embedding"])
-            for document in found
-            if document["text_hash"] in text_hashes
-        }
+    def vectors_of(self, model: str, text_hashes: Sequence[str]) -> dict[str, Vector]:
+        """Vectors that some link, of any page, already has for texts; by text hash.
+
+        A vector says nothing that its text does not: whose it was does not matter.
+        """
+        query = {"text_hash": {"$in": list(text_hashes)}, "model": model}
+        found = self._documents.find(query, {"text_hash": 1, "embedding": 1, "_id": 0})
+        return {document["text_hash"]: vector_of(document["embedding"]) for document in found}
 
     def insert(
         self,

@@ -13,11 +13,8 @@ from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record
 from core.text.changes import Changes, describe_changes
 from core.vectors.contents import PART, Contents, entry_of
-from core.vectors.documents import WRITE_BATCH, VectorDocuments
-from core.vectors.embed import Embedder
-
-# So many texts are embedded between two looks at whether the run is cancelled.
-EMBED_BATCH = 32
+from core.vectors.documents import WRITE_BATCH, Vector, VectorDocuments
+from core.vectors.embed import Embedder, Embedding
 
 Check = Callable[[], None]
 
@@ -35,6 +32,35 @@ class Plan:
     kept: int
     updated_at: dict[str, float]
     changes: Changes
+
+
+@dataclass
+class _Batch:
+    """Chunks on their way into the store."""
+
+    chunks: Sequence[Chunk]
+    texts: dict[str, str]
+    known: dict[str, Vector]
+    before: _Batch | None
+    """The batch that embeds some of this one's texts, too."""
+    missing: list[str]
+    embedding: Embedding | None
+
+    @property
+    def reused(self) -> int:
+        """How many of the chunks needed no embedding of their own."""
+        return len(self.chunks) - len(self.missing)
+
+    def vectors(self) -> dict[str, Vector]:
+        """Wait for the vectors of all the texts, by text hash."""
+        if self.embedding is not None:
+            self.known |= dict(zip(self.missing, self.embedding.result(), strict=True))
+            self.embedding = None
+        if self.before is not None:
+            shared = self.before.vectors()
+            self.known |= {h: shared[h] for h in self.texts if h in shared}
+            self.before = None
+        return self.known
 
 
 class GenerationWriter:
@@ -100,33 +126,49 @@ class GenerationWriter:
         """Store the new chunks with their vectors; how many vectors were there already."""
         self._leases.note(lease, {"writing": True})
         generation = lease.state["live_generation"] + 1
-        known = {}
-        if plan.gone and plan.new and lease.state["model"] == self._embedder.model_name:
-            hashes = {chunk.text_hash for chunk in plan.new}
-            known = self._documents.vectors_of(lease.link_id, hashes)
+        model = self._embedder.model_name
         # Of like length together: a batch is padded to its longest text.
         todo = sorted(plan.new, key=lambda chunk: len(chunk.text))
         reused = done = 0
-        for batch in _batches(todo, WRITE_BATCH):
-            missing = [chunk for chunk in batch if chunk.text_hash not in known]
-            vectors = dict(known)
-            for part in _batches(missing, EMBED_BATCH):
-                check()
-                texts = [chunk.text for chunk in part]
-                embedded = self._embedder.embed(texts)
-                vectors |= {c.text_hash: v for c, v in zip(part, embedded, strict=True)}
-            reused += len(batch) - len(missing)
+        last: _Batch | None = None
+
+        def write(batch: _Batch) -> None:
+            nonlocal done
+            vectors = batch.vectors()
             self._leases.check(lease)
             self._documents.insert(
                 link,
                 generation,
-                self._embedder.model_name,
-                batch,
-                [vectors[chunk.text_hash] for chunk in batch],
+                model,
+                batch.chunks,
+                [vectors[chunk.text_hash] for chunk in batch.chunks],
             )
-            done += len(batch)
+            done += len(batch.chunks)
             on_stored(done, len(todo))
+
+        # A batch is written while the next is embedded: the embedder never waits for the store.
+        for chunks in _batches(todo, WRITE_BATCH):
+            check()
+            batch = self._begin(chunks, last)
+            reused += batch.reused
+            if last:
+                write(last)
+            last = batch
+        if last:
+            check()
+            write(last)
         return reused
+
+    def _begin(self, chunks: Sequence[Chunk], before: _Batch | None) -> _Batch:
+        """Look up the vectors that are there already, and begin to embed the other texts."""
+        texts = {chunk.text_hash: chunk.text for chunk in chunks}
+        # The batch before is not stored yet; like texts stand beside each other.
+        shared = {h: before for h in texts if h in before.texts} if before else {}
+        unknown = [text_hash for text_hash in texts if text_hash not in shared]
+        known = self._documents.vectors_of(self._embedder.model_name, unknown)
+        missing = [text_hash for text_hash in unknown if text_hash not in known]
+        embedding = self._embedder.start([texts[h] for h in missing]) if missing else None
+        return _Batch(chunks, texts, known, before if shared else None, missing, embedding)
 
     def outdate(self, lease: Lease, plan: Plan, check: Check) -> None:
         """Mark what is no longer part of the next generation."""

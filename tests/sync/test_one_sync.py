@@ -125,6 +125,19 @@ def test_outdated_chunks_go_and_only_what_is_new_is_embedded(
     assert not any("Jane Roe" in hit["text"] for hit in api.search(page_id, "Jane Roe", k=50))
 
 
+def test_a_text_that_another_page_has_is_not_embedded_again(
+    api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    url = crm.serve(path, customers("Twice Told", "Once More"))
+    first = api.ended_run(api.add_link(page_id, url)["link_id"])
+    assert first["counts"]["embedded"] == 2
+    other = api.add_page()
+    second = api.ended_run(api.add_link(other, url)["link_id"])
+    assert (second["counts"]["new"], second["counts"]["embedded"]) == (2, 0)
+    until(lambda: "Twice Told" in api.search(other, "Twice Told")[0]["text"], "it to be found")
+    api.delete_links(other)
+
+
 def test_when_the_first_record_goes_nothing_is_embedded_and_positions_are_todays(
     api: Client, page_id: str, crm: Crm, path: str
 ) -> None:

@@ -122,7 +122,7 @@ def test_metrics_count_runs_and_name_each_links_age(
             "crm_desk_run_seconds_count",
         )
     }
-    link = api.add_link(page_id, crm.serve(path, customers("Ann A", "Ben B")))
+    link = api.add_link(page_id, crm.serve(path, customers("Metta Q", "Nim R")))
     api.ended_run(link["link_id"])
     until(lambda: value(succeeded) > before[succeeded], "the run to be counted")
     assert value("crm_desk_records_total") >= before["crm_desk_records_total"] + 2

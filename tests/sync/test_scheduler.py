@@ -57,6 +57,29 @@ def test_one_hanging_link_holds_up_no_other(api: Client, crm: Crm, path: str) ->
     assert api.ended_run(slow["link_id"])["state"] == "succeeded"
 
 
+def test_more_crms_may_keep_it_waiting_than_it_has_workers(
+    api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    gate = threading.Event()
+    hanging = []
+    for number in range(8):  # twice SYNC_WORKERS
+        url = crm.serve(f"{path}-{number}", Answer(customers(f"Slow {number}"), wait_for=gate))
+        hanging.append(api.add_link(page_id, url)["link_id"])
+    # One that sends a byte a second keeps a connection busy, and no worker either.
+    dripping = crm.serve(path + "-drip", Answer(customers("Drop"), drip=1.0))
+    drip_id = api.add_link(page_id, dripping)["link_id"]
+    until(
+        lambda: all(crm.asked(f"{path}-{number}") for number in range(8)),
+        "every one of the slow CRMs to be asked",
+    )
+    good = api.add_link(page_id, crm.serve(path + "-good", customers("Quick")))
+    assert api.ended_run(good["link_id"])["state"] == "succeeded"
+    assert {api.runs(link_id)[0]["state"] for link_id in [*hanging, drip_id]} == {"running"}
+    gate.set()
+    for link_id in hanging:
+        assert api.ended_run(link_id)["state"] == "succeeded"
+
+
 def test_once_syncs_what_is_due_and_says_by_its_exit_code_if_any_failed(
     own: Product, crm: Crm, path: str
 ) -> None:
