@@ -9,7 +9,7 @@ that died needs no clean-up: the link simply becomes due again.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ LEASE_SECONDS = 20.0
 CLOCK_SKEW_SECONDS = 3600.0
 # Later than any date, for links that are not to be synced
 NEVER = 1e15
+# So many states are read one by one.
+FEW = 2
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,19 @@ class Leases:
             for link_id in link_ids
             if (state := self._states.find_one({"_id": link_id})) is not None
         }
+
+    def of_links(self, links: Sequence[PageLink]) -> dict[str, Document]:
+        """The states of links, by link id, in the links' order.
+
+        Each query takes its time on the embedded engine: a whole page is read in that of one link.
+        """
+        ids = [link.link.link_id for link in links]
+        if len(ids) <= FEW:
+            return self.states(ids)
+        found: dict[str, Document] = {}
+        for company_id, page_id in dict.fromkeys((x.company_id, x.page_id) for x in links):
+            found |= self.of_page(company_id, page_id)
+        return {link_id: found[link_id] for link_id in ids if link_id in found}
 
     def of_page(self, company_id: str, page_id: str) -> dict[str, Document]:
         """The states of a page's links, by link id."""

@@ -114,7 +114,7 @@ def _show_impact(
 ) -> None:
     """Which documents go, and which saved questions would be answered differently."""
     desk = acting.reading
-    states = desk.leases.states([link.link.link_id for link in links])
+    states = desk.leases.of_links(links)
     documents = sum(states.get(link.link.link_id, {}).get("documents", 0) for link in links)
     gone = all(set(link.channels) <= set(channels) for link in links)
     where = " and ".join(CHANNEL_NAMES[channel] for channel in channels)

@@ -284,7 +284,7 @@ def show_links(page_id: str, channel: Channel | None, status: str, needle: str) 
         )
     shown = links[(number - 1) * PER_PAGE : number * PER_PAGE]
     if not states:
-        states = desk.leases.states([link.link.link_id for link in shown])
+        states = desk.leases.of_links(shown)
     show_bulk(acting, shown)
     for link in shown:
         show_link(acting, desk, link, states.get(link.link.link_id, {}), page=page_id == ALL)

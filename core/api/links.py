@@ -162,5 +162,5 @@ def _page_view(
 
 
 def _views(desk: Desk, links: list[PageLink], channel: Channel | None) -> list[dict[str, Any]]:
-    states = desk.leases.states([link.link.link_id for link in links])
+    states = desk.leases.of_links(links)
     return [link_view(desk, link, states.get(link.link.link_id), channel) for link in links]

@@ -39,7 +39,7 @@ def document_details(
                 f"There is no CRM link {link_id} on page {page_id}.",
                 action=f"GET /api/dashboard/crm-links?page_id={page_id} lists the page's links.",
             )
-    states = desk.leases.states([link.link.link_id for link in links])
+    states = desk.leases.of_links(links)
     documents, next_cursor = desk.served.documents(links, limit=limit, cursor=cursor)
     link_views = [
         {

@@ -207,7 +207,7 @@ class Retriever:
             and (scope.link_ids is None or link.link.link_id in scope.link_ids)
         }
         sources = {}
-        for link_id, state in self._leases.states(list(feeding)).items():
+        for link_id, state in self._leases.of_links(list(feeding.values())).items():
             live = self.live.of(feeding[link_id], state)
             sources[link_id] = _Source(feeding[link_id], state, live, scope.rows(live))
         return sources

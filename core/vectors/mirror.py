@@ -90,8 +90,7 @@ class Mirror:
         the page as they are now; the collection is brought up to date first. Without a vector that
         is all it does.
         """
-        feeding = [x.link.link_id for x in links if x.channels.get(channel)]
-        states = self._leases.states(feeding)
+        states = self._leases.of_links([x for x in links if x.channels.get(channel)])
         wanted = {
             link_id: int(state["live_generation"])
             for link_id, state in states.items()
