@@ -28,7 +28,7 @@ from tests.product import ROOT, Product
 
 PAGES = 50
 RECORDS = 10
-SOURCE = "benchmarks.slow_source"
+SOURCE = "benchmarks.source"
 
 
 class Counting:
@@ -68,9 +68,9 @@ class _CountingCollection:
 
 
 @contextlib.contextmanager
-def source(delay: float) -> Iterator[str]:
-    """A CRM in a process of its own, whose every path has ten records; its ``host:port``."""
-    command = [sys.executable, "-m", SOURCE, str(delay), str(RECORDS)]
+def source(delay: float, records: int = RECORDS, pages: int = 1) -> Iterator[str]:
+    """A CRM in a process of its own, with records of its own at every path; its ``host:port``."""
+    command = [sys.executable, "-m", SOURCE, str(delay), str(records), str(pages)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -45,25 +45,33 @@ class NarrowingEngine(SQLiteTableBackend):  # type: ignore[misc]
         query_index_spec: Any = None,
     ) -> Any:
         narrow = getattr(self._update, "narrow", None)
-        if narrow is not None:
-            filter_doc, query_index_spec = narrow
-        return super()._update_candidate_rows_on_connection(
-            conn, collection, filter_doc, query_index_spec=query_index_spec
-        )
+        filters, spec = narrow or ([filter_doc], query_index_spec)
+        candidates = super()._update_candidate_rows_on_connection
+        rows = [
+            row
+            for one in filters
+            for row in candidates(conn, collection, one, query_index_spec=spec)
+        ]
+        return sorted(rows, key=lambda row: row[0]) if len(filters) > 1 else rows
 
     def _narrow(
         self, collection: str, filter_doc: Mapping[str, Any]
-    ) -> tuple[Mapping[str, Any], Any] | None:
-        """The part of the filter that finds the candidates, and its index if it is not the id."""
+    ) -> tuple[list[Mapping[str, Any]], Any] | None:
+        """Filters that find all the candidates between them; their index if it is not the id."""
+        wanted = filter_doc.get("_id")
+        if isinstance(wanted, Mapping) and wanted.keys() == {"$in"}:
+            ids = dict.fromkeys(wanted["$in"])
+            if ids and all(isinstance(one, str) for one in ids):
+                return [{"_id": one} for one in ids], None
         if len(filter_doc) < 2:
             return None
-        if isinstance(filter_doc.get("_id"), str):
-            return {"_id": filter_doc["_id"]}, None
+        if isinstance(wanted, str):
+            return [{"_id": wanted}], None
         for spec in self.get_index_specs(collection):
             value = filter_doc.get(spec.field)
             if isinstance(value, str) and spec.partial_filter is None:
                 # Before the transaction of the update: it commits when it makes an index.
                 with contextlib.closing(self._connect()) as connection:
                     self._ensure_type_index_on_connection(connection, collection, spec)
-                return {spec.field: value}, spec
+                return [{spec.field: value}], spec
         return None

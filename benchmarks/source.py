@@ -1,7 +1,7 @@
-"""A CRM of which every path has customers of its own: ``python -m benchmarks.slow_source 2 10``.
+"""A CRM of which every path has customers of its own: ``python -m benchmarks.source 2 10 1``.
 
-It answers after so many seconds with so many records, and prints its port. A process of its own, so
-that it takes nothing from whoever asks but the processor.
+It answers after so many seconds with so many records a page, on so many pages, and prints its port.
+A process of its own, so that it takes nothing from whoever asks but the processor.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import json
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
-DELAY, RECORDS = float(sys.argv[1]), int(sys.argv[2])
+DELAY, RECORDS, LAST_PAGE = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 PLANS = ("Bronze", "Silver", "Gold")
 
 
@@ -24,7 +25,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Wait, then answer with the path's records; one of them names the path."""
         time.sleep(DELAY)
-        own = self.path.strip("/").split("?")[0]
+        url = urlsplit(self.path)
+        own = url.path.strip("/")
+        page = int(parse_qs(url.query).get("page", ["1"])[0])
         people = [
             {
                 "id": f"{own}-{number}",
@@ -34,9 +37,11 @@ class Handler(BaseHTTPRequestHandler):
                 "city": "Bonn",
                 "orders": number,
             }
-            for number in range(RECORDS)
+            for number in range((page - 1) * RECORDS, page * RECORDS)
         ]
-        body = json.dumps({"customers": people}).encode()
+        following = f"http://{self.headers['Host']}{url.path}?page={page + 1}"
+        more = {"next": following} if page < LAST_PAGE else {}
+        body = json.dumps({"customers": people, **more}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
