@@ -262,12 +262,18 @@ class Leases:
         now = time.time()
         fields = {"lease_holder": None, "lease_until": 0.0, "due_at": due_at, "planned_at": now}
         self._write(lease, fields)
-        self._states.update_one(
-            {"_id": lease.link_id, "pending_run": {"$ne": None}, "lease_until": {"$lte": now}},
-            {"$set": {"due_at": now}},
-        )
-        # Switched off meanwhile: `follow` could not know that this would set a due time.
-        self._states.update_one({"_id": lease.link_id, "channels": []}, {"$set": {"due_at": NEVER}})
+        # Looked at after the write: what is asked for from here on sees that the lease is over.
+        state = self._states.find_one({"_id": lease.link_id}) or {}
+        if state.get("pending_run") is not None:
+            self._states.update_one(
+                {"_id": lease.link_id, "pending_run": {"$ne": None}, "lease_until": {"$lte": now}},
+                {"$set": {"due_at": now}},
+            )
+        if state.get("channels") == []:
+            # Switched off meanwhile: `follow` could not know that this would set a due time.
+            self._states.update_one(
+                {"_id": lease.link_id, "channels": []}, {"$set": {"due_at": NEVER}}
+            )
 
     def heal_clock(self) -> None:
         """Make links due whose times were set by a clock that was ahead, and free their leases.

@@ -6,8 +6,10 @@ Times are seconds since 1970: both engines index plain numbers well.
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import Conflict, DeskError, Held, NotFound
@@ -19,9 +21,31 @@ MAX_LINES = 500
 # Of so many runs of each link it is kept what they changed.
 KEEP_CHANGES = 20
 MAX_FINDINGS = 200
+WRITE_SECONDS = 0.5
 # In seconds: an hour, half a day, three days.
 _WINDOWS = (3600.0, 43_200.0, 259_200.0)
 OPEN_STATES = (RunState.QUEUED.value, RunState.RUNNING.value)
+
+
+@dataclass
+class _Journal:
+    """What a run has said and done since that was last written."""
+
+    written_at: float
+    lines: list[Document] = field(default_factory=list)
+    steps: list[Document] = field(default_factory=list)
+    fields: Document = field(default_factory=dict)
+
+    def take(self) -> dict[str, Any]:
+        """The update that writes it, empty when there is nothing; it counts as written."""
+        pushed: dict[str, Any] = {}
+        if self.lines:
+            pushed["lines"] = {"$each": self.lines, "$slice": -MAX_LINES}
+        if self.steps:
+            pushed["steps"] = {"$each": self.steps}
+        update = {"$set": self.fields, "$push": pushed}
+        self.written_at, self.lines, self.steps, self.fields = time.monotonic(), [], [], {}
+        return {operator: what for operator, what in update.items() if what}
 
 
 class Runs:
@@ -30,6 +54,8 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._runs = database["sync_runs"]
         self._changes = database["run_changes"]
+        self._journals: dict[str, _Journal] = {}
+        self._lock = threading.Lock()
 
     def queue(self, link: PageLink, trigger: Trigger, *, run_id: str | None = None) -> str:
         """Write a run down that is to be made; its id."""
@@ -131,33 +157,66 @@ class Runs:
     def line(self, run_id: str, level: str, text: str) -> None:
         """Add a line to the run's log."""
         entry = {"at": time.time(), "level": level, "text": text}
-        self._runs.update_one(
-            {"_id": run_id}, {"$push": {"lines": {"$each": [entry], "$slice": -MAX_LINES}}}
-        )
+        self._note(run_id, lambda journal: journal.lines.append(entry))
 
     def start(self, run_id: str) -> bool:
-        """Mark a queued run as running; False when it was cancelled meanwhile."""
+        """Mark a queued run as running; False when it was cancelled meanwhile.
+
+        Until ``close`` what it says and does is written at most every ``WRITE_SECONDS``: a quick
+        run is over by then, and each write of the embedded engine keeps all others waiting.
+        """
         result = self._runs.update_one(
             {"_id": run_id, "state": RunState.QUEUED.value},
             {"$set": {"state": RunState.RUNNING.value, "started_at": time.time()}},
         )
-        return result.matched_count == 1
+        if result.matched_count != 1:
+            return False
+        with self._lock:
+            self._journals[run_id] = _Journal(time.monotonic())
+        return True
 
     def step(self, run_id: str, step: str) -> None:
         """Note that the run enters a step."""
-        self._runs.update_one(
-            {"_id": run_id},
-            {
-                "$set": {"step": step, "progress": None},
-                "$push": {"steps": {"$each": [{"step": step, "at": time.time()}]}},
-            },
-        )
+        entry = {"step": step, "at": time.time()}
+
+        def enter(journal: _Journal) -> None:
+            journal.steps.append(entry)
+            journal.fields |= {"step": step, "progress": None}
+
+        self._note(run_id, enter)
 
     def progress(self, run_id: str, done: int, total: int) -> None:
         """Note how far the current step is."""
-        self._runs.update_one(
-            {"_id": run_id}, {"$set": {"progress": {"done": done, "total": total}}}
-        )
+        progress = {"done": done, "total": total}
+        self._note(run_id, lambda journal: journal.fields.update(progress=progress))
+
+    def write(self, run_id: str) -> None:
+        """Write what waits to be written of a run under way."""
+        with self._lock:
+            journal = self._journals.get(run_id)
+            update = journal.take() if journal else {}
+        if update:
+            self._runs.update_one({"_id": run_id}, update)
+
+    def close(self, run_id: str) -> None:
+        """Write the rest; the run is no longer under way here."""
+        self.write(run_id)
+        with self._lock:
+            self._journals.pop(run_id, None)
+
+    def _note(self, run_id: str, add: Callable[[_Journal], None]) -> None:
+        with self._lock:
+            journal = self._journals.get(run_id)
+            is_ours = journal is not None
+            journal = journal or _Journal(0.0)
+            add(journal)
+            if time.monotonic() - journal.written_at < WRITE_SECONDS:
+                return
+            update = {} if is_ours else journal.take()
+        if is_ours:
+            self.write(run_id)
+        else:
+            self._runs.update_one({"_id": run_id}, update)
 
     def finish(
         self,
@@ -188,7 +247,11 @@ class Runs:
                 "action": error.action,
                 "permanent": error.permanent,
             }
-        self._runs.update_one({"_id": run_id}, {"$set": fields})
+        with self._lock:
+            journal = self._journals.get(run_id)
+            rest = journal.take() if journal else {}
+        update = {**rest, "$set": {**rest.get("$set", {}), **fields}}
+        self._runs.update_one({"_id": run_id}, update)
 
     def note_findings(
         self, run_id: str, field_changes: Sequence[str], set_aside: Sequence[str]

@@ -33,7 +33,7 @@ from core.facebook.messages import Messages
 from core.known_fields import KnownFields
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
-from core.models import Trigger
+from core.models import PageLink, Trigger
 from core.outcome import Ending, Outcomes
 from core.overview import Days, Overviews
 from core.questions import Questions
@@ -275,6 +275,12 @@ class Scheduler:
         if not self._runs.start(run_id):
             self._leases.finish(lease, self._outcomes.next_regular(link))
             return True
+        try:
+            return self._carry_out(link, lease, run_id, slot)
+        finally:
+            self._runs.close(run_id)
+
+    def _carry_out(self, link: PageLink, lease: Lease, run_id: str, slot: Slot) -> bool:
         self._runs.interrupt(lease.link_id, but=run_id)
         watch = Watch(self._settings.fetch_timeout_seconds, slot)
         self._watches.add(watch)
@@ -283,7 +289,7 @@ class Scheduler:
             target=self._keep, args=(lease, run_id, watch, over), name="keeper", daemon=True
         )
         keeper.start()
-        trigger = Trigger(self._runs.get(company_id, run_id)["trigger"])
+        trigger = Trigger(self._runs.get(link.company_id, run_id)["trigger"])
         started = time.monotonic()
         try:
             result = self._sync.run(
@@ -307,6 +313,7 @@ class Scheduler:
         renewed = time.monotonic()
         while not over.wait(1.0):
             try:
+                self._runs.write(run_id)
                 if self._runs.cancel_requested(run_id):
                     watch.cut(Cancelled("Somebody cancelled the run.", action="Nothing to do."))
                 if time.monotonic() - renewed > LEASE_SECONDS / 4:

@@ -147,7 +147,8 @@ class Sync:
         made_of = _made_of(link, policy)
         if state.get("made_of") != made_of:
             state = {**state, "etag": None, "last_modified": None, "cursor": None}
-        if state.get("unclean"):
+        is_cleaned = bool(state.get("unclean"))
+        if is_cleaned:
             self._writer.clean_up(lease, state["live_generation"])
         served = self._served_for_increment(link, state, trigger)
         watch.allow(self._settings.fetch_timeout_seconds)
@@ -159,6 +160,8 @@ class Sync:
             "last_modified": fetched.validators.last_modified,
             "made_of": made_of,
         }
+        if is_cleaned:
+            facts["unclean"] = False
         if fetched.note:
             self._say(run_id, fetched.note)
         if fetched.answer is None:
@@ -255,6 +258,7 @@ class Sync:
         on_step("published")
         self._writer.clean_up(lease, generation)
         on_step("cleaned")
+        facts["unclean"] = False
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")
         self._say(
             run_id,

@@ -132,6 +132,8 @@ class Contents:
 
     def prune(self, link_id: str, live: int) -> None:
         """Delete the generations that are neither live nor kept."""
+        if live <= 1:
+            return
         kept = _worth_keeping(self.kept(link_id, live), live, time.time())
         # Generations beyond the live one belong to whoever is writing them.
         gone: dict[str, Any] = {"link_id": link_id, "generation": {"$lt": live, "$nin": kept}}

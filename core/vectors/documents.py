@@ -36,14 +36,16 @@ class VectorDocuments:
 
     def clean(self, link_id: str, live: int, chunk_ids: Sized[str]) -> None:
         """Undo what a run that died has left: back to exactly the live generation."""
+        present = self.present(link_id)
+        if not present:
+            return
         self._documents.delete_many({"link_id": link_id, "valid_from": {"$gt": live}})
         self._documents.delete_many({"link_id": link_id, "valid_to": {"$lte": live}})
         self._documents.update_many(
             {"link_id": link_id, "valid_to": {"$gt": live, "$lt": FOREVER}},
             {"$set": {"valid_to": FOREVER}},
         )
-        present = {d["_id"] for d in self._documents.find({"link_id": link_id}, {"_id": 1})}
-        for batch in _batches(sorted(present - set(chunk_ids))):
+        for batch in _batches(sorted(self.present(link_id) - set(chunk_ids))):
             self._documents.delete_many({"link_id": link_id, "_id": {"$in": batch}})
 
     def present(self, link_id: str) -> set[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from core.errors import LeaseLost
 from core.leases import Lease, Leases
 from core.models import Chunk, PageLink, Record
 from core.text.changes import Changes, describe_changes
@@ -198,8 +196,6 @@ class GenerationWriter:
         """Remove what only generations before ``live`` had."""
         self._documents.drop_outdated(lease.link_id, live)
         self._contents.prune(lease.link_id, live)
-        with contextlib.suppress(LeaseLost):  # whoever holds it now cleans up itself
-            self._leases.note(lease, {"unclean": False})
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
