@@ -6,8 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 
-.PHONY: run demo test lint soak bench-dashboard bench-webhooks bench-search bench-quality bench-sync
-.PHONY: screenshots clean
+.PHONY: run demo test lint soak bench bench-dashboard bench-webhooks bench-search bench-quality
+.PHONY: bench-sync bench-memory bench-links bench-start bench-api screenshots clean
 
 run: .venv/.installed
 	@exec $(BIN)/python -m core run
@@ -45,6 +45,26 @@ bench-search: .venv/.installed-dev
 bench-sync: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.sync
 
+# How much memory a sync of 100,000 records takes
+bench-memory: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.memory
+
+# How soon many due links are synced, by 1, 2 and 4 schedulers, and from slow CRMs
+bench-links: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.links
+
+# How soon the processes answer after their start, and their memory
+bench-start: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.start
+
+# Requests a second of the REST API
+bench-api: .venv/.installed-dev wrk
+	$(BIN)/python -m benchmarks.api
+
+# Everything that is measured, one after the other (an hour and a half)
+bench: bench-start bench-api bench-search bench-quality bench-sync bench-memory bench-links
+bench: bench-webhooks bench-dashboard
+
 # How good retrieval and replies are, beside LangChain's and LlamaIndex's defaults
 bench-quality: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.quality
@@ -59,6 +79,13 @@ chromium:
 	  echo "Installing Chromium for the browser tests (Debian's package)…"; \
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+
+.PHONY: wrk
+wrk:
+	@command -v wrk >/dev/null || { \
+	  echo "Installing wrk (Debian's package)…"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk; }
 
 # Real servers for the tests of database links (Debian's packages)
 .PHONY: databases

@@ -9,10 +9,12 @@ record. The peers get the flattened text for nothing: they fetch and flatten not
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,26 +117,33 @@ def peers(data: dict[str, People], folder: Path) -> dict[str, dict[str, float]]:
     return result
 
 
-def main(records: Annotated[int, typer.Option()] = 10_000) -> None:
-    """Run it, and print a table."""
+def main(
+    records: Annotated[int, typer.Option()] = 10_000,
+    rounds: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Run it, everybody in turn in each round, and print a table of medians."""
     data = versions(records)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        own, chunks = product(data, folder / "data")
-        rows = {"the product": own}
-        bare = limit(chunks)
-        rows |= peers(data, folder)
+    taken: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            own, chunks = product(data, folder / "data")
+            found = {"the product": own, "the limit: embedding alone": {STEPS[0]: limit(chunks)}}
+            for name, seconds in (found | peers(data, folder)).items():
+                for step, value in seconds.items():
+                    taken[name][step].append(value)
     print(f"\n| {records:,} records, seconds | " + " | ".join(STEPS) + " |")
     print("|---" * (len(STEPS) + 1) + "|")
-    print(f"| the limit: embedding alone | {bare:.1f} | | | |")
-    for name, seconds in rows.items():
+    own = {step: statistics.median(taken["the product"][step]) for step in STEPS}
+    for name, steps in taken.items():
         cells = []
         for step in STEPS:
-            if step not in seconds:
-                cells.append("fails")
+            if not steps[step]:
+                cells.append("")
                 continue
-            ratio = f" ({seconds[step] / own[step]:.1f}x)" if seconds is not own else ""
-            cells.append(f"{seconds[step]:.1f}{ratio}")
+            seconds_taken = statistics.median(steps[step])
+            ratio = "" if name == "the product" else f" ({seconds_taken / own[step]:.2g}x)"
+            cells.append(f"{seconds_taken:.1f}{ratio}")
         print(f"| {name} | {' | '.join(cells)} |")
 
 

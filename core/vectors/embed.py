@@ -86,7 +86,8 @@ class Embedder:
         most = HALF_BATCH if self._is_half else BATCH
         # Of like length together: a batch is padded to its longest text.
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-        parts = np.array_split(np.asarray(order, dtype=np.intp), max(1, -(-len(order) // most)))
+        count = -(-len(order) // most)
+        parts = np.array_split(np.asarray(order, dtype=np.intp), count) if count else []
         futures = [self._pool.submit(self._encode, [texts[n] for n in part]) for part in parts]
         return Embedding(order, futures)
 
@@ -94,13 +95,13 @@ class Embedder:
         assert self._model is not None
         vectors = self._model.encode(
             texts,
-            batch_size=max(1, len(texts)),
+            batch_size=len(texts),
             normalize_embeddings=True,
             show_progress_bar=False,
             convert_to_numpy=True,
         )
-        exact = np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)
-        if self._is_half and len(texts):
+        exact = np.asarray(vectors, dtype=np.float32)
+        if self._is_half:
             # Made of length 1 with eight bits, they are not quite.
             exact /= np.linalg.norm(exact, axis=1, keepdims=True)
         return exact
@@ -148,6 +149,8 @@ class Embedding:
 
     def result(self) -> NDArray[np.float32]:
         """Wait for the vectors, one row for each text, of length 1."""
+        if not self._parts:
+            return np.empty((0, 0), dtype=np.float32)
         sorted_vectors = np.concatenate([part.result() for part in self._parts])
         vectors = np.empty_like(sorted_vectors)
         vectors[self._order] = sorted_vectors
