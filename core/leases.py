@@ -163,6 +163,10 @@ class Leases:
         """Take the link if it is due and nobody holds it."""
         now = time.time()
         until = now + LEASE_SECONDS
+        # Reading waits for nobody; of several schedulers most come too late.
+        before = self._states.find_one({"_id": link_id}, {"due_at": 1})
+        if before is None or before["due_at"] > now:
+            return None
         state = self._states.find_one_and_update(
             {"_id": link_id, "due_at": {"$lte": now}, "lease_until": {"$lte": now}},
             {

@@ -8,6 +8,7 @@ wrong: `schedule` would otherwise run it again on every tick.
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import socket
 import threading
@@ -54,6 +55,9 @@ TRIAL_WORKERS = 2
 LOOK_SECONDS = 0.25
 # So many syncs may wait for their CRMs, beside those that compute.
 MOST_WAITING = 100
+# So many due links are looked up at once, and believed to be due for so long.
+DUE_BATCH = 100
+DUE_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -124,6 +128,8 @@ class Scheduler:
             settings.sync_workers + MOST_WAITING, thread_name_prefix="sync"
         )
         self._busy: dict[str, Future[bool]] = {}
+        self._due: list[str] = []
+        self._due_at = 0.0
         self._watches: set[Watch] = set()
         self._started_at = time.time()
 
@@ -202,12 +208,32 @@ class Scheduler:
         free = min(self._slots.unclaimed, room)
         if free <= 0:
             return
-        for link_id in self._leases.due(free):
-            lease = self._leases.claim(link_id, self.name)
-            if lease is not None:
-                future = self._pool.submit(self._work, lease, self._slots.reserve())
-                self._busy[f"{link_id}#{lease.fence}"] = future
-                future.add_done_callback(lambda _: self._freed.set())
+        for _ in range(free):
+            lease = self._next_lease()
+            if lease is None:
+                return
+            future = self._pool.submit(self._work, lease, self._slots.reserve())
+            self._busy[f"{lease.link_id}#{lease.fence}"] = future
+            future.add_done_callback(lambda _: self._freed.set())
+
+    def _next_lease(self) -> Lease | None:
+        """Claim a link that is due; None when there is none.
+
+        To see which have waited longest the store looks at all that are due: with thousands of
+        them that is done for many at once, and other schedulers are kept from claiming the same.
+        """
+        is_fresh = False
+        while not is_fresh:
+            if not self._due or time.monotonic() - self._due_at > DUE_SECONDS:
+                self._due = self._leases.due(DUE_BATCH)
+                self._due_at = time.monotonic()
+                is_fresh = True
+                if len(self._due) == DUE_BATCH:
+                    random.shuffle(self._due)
+            while self._due:
+                if lease := self._leases.claim(self._due.pop(0), self.name):
+                    return lease
+        return None
 
     def _request_for_events(self) -> bool:
         """Ask for a run of each link whose events wait; whether there is any.

@@ -13,7 +13,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "vector_documents": ("link_id", "text_hash"),
     "link_contents": ("link_id",),
     "kept_syncs": ("link_id",),
-    "link_states": ("page_id", "company_id", "due_at", "planned_at"),
+    "link_states": ("page_id", "company_id", "due_at", "planned_at", "channels_pending"),
     "sync_runs": ("link_id", "page_id", "state", "queued_at"),
     "run_changes": ("link_id",),
     "alerts": ("due_at",),
