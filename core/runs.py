@@ -21,6 +21,7 @@ MAX_LINES = 500
 # Of so many runs of each link it is kept what they changed.
 KEEP_CHANGES = 20
 MAX_FINDINGS = 200
+# What a run says and does is written this seldom, all that has come since at once.
 WRITE_SECONDS = 0.5
 # In seconds: an hour, half a day, three days.
 _WINDOWS = (3600.0, 43_200.0, 259_200.0)
@@ -35,6 +36,8 @@ class _Journal:
     lines: list[Document] = field(default_factory=list)
     steps: list[Document] = field(default_factory=list)
     fields: Document = field(default_factory=dict)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while it is written: what came later must not be overwritten by what came before."""
 
     def take(self) -> dict[str, Any]:
         """The update that writes it, empty when there is nothing; it counts as written."""
@@ -194,9 +197,13 @@ class Runs:
         """Write what waits to be written of a run under way."""
         with self._lock:
             journal = self._journals.get(run_id)
-            update = journal.take() if journal else {}
-        if update:
-            self._runs.update_one({"_id": run_id}, update)
+        if journal is None:
+            return
+        with journal.writing:
+            with self._lock:
+                update = journal.take()
+            if update:
+                self._runs.update_one({"_id": run_id}, update)
 
     def close(self, run_id: str) -> None:
         """Write the rest; the run is no longer under way here."""

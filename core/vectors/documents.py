@@ -52,12 +52,15 @@ class VectorDocuments:
         """The ids of all stored documents of the link."""
         return {d["_id"] for d in self._documents.find({"link_id": link_id}, {"_id": 1})}
 
-    def vectors_of(self, model: str, text_hashes: Sequence[str]) -> dict[str, Vector]:
-        """Vectors that some link, of any page, already has for texts; by text hash.
+    def vectors_of(
+        self, company_id: str, model: str, text_hashes: Sequence[str]
+    ) -> dict[str, Vector]:
+        """Vectors that some link of the company, on any page, already has for texts; by text hash.
 
-        A vector says nothing that its text does not: whose it was does not matter.
+        Of the company alone: a run says how much it embedded, and so would tell of others' texts.
         """
-        query = {"text_hash": {"$in": list(text_hashes)}, "model": model}
+        found_by = {"$in": list(text_hashes)}
+        query = {"text_hash": found_by, "company_id": company_id, "model": model}
         found = self._documents.find(query, {"text_hash": 1, "embedding": 1, "_id": 0})
         return {document["text_hash"]: vector_of(document["embedding"]) for document in found}
 

@@ -147,7 +147,7 @@ class GenerationWriter:
         # A batch is written while the next is embedded: the embedder never waits for the store.
         for chunks in _batches(todo, WRITE_BATCH):
             check()
-            batch = self._begin(chunks, last)
+            batch = self._begin(link.company_id, chunks, last)
             reused += batch.reused
             if last:
                 write(last)
@@ -157,13 +157,13 @@ class GenerationWriter:
             write(last)
         return reused
 
-    def _begin(self, chunks: Sequence[Chunk], before: _Batch | None) -> _Batch:
+    def _begin(self, company_id: str, chunks: Sequence[Chunk], before: _Batch | None) -> _Batch:
         """Look up the vectors that are there already, and begin to embed the other texts."""
         texts = {chunk.text_hash: chunk.text for chunk in chunks}
         # The batch before is not stored yet; like texts stand beside each other.
         shared = {h: before for h in texts if h in before.texts} if before else {}
         unknown = [text_hash for text_hash in texts if text_hash not in shared]
-        known = self._documents.vectors_of(self._embedder.model_name, unknown)
+        known = self._documents.vectors_of(company_id, self._embedder.model_name, unknown)
         missing = [text_hash for text_hash in unknown if text_hash not in known]
         embedding = self._embedder.start([texts[h] for h in missing]) if missing else None
         return _Batch(chunks, texts, known, before if shared else None, missing, embedding)
