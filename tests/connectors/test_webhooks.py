@@ -241,12 +241,17 @@ def test_an_event_without_a_record_is_told_in_the_log_and_holds_up_nothing(
     sender.send({"ping": "hello"})
     sender.send(event("github", "1", "John Doe"))
     until(lambda: "John Doe" in served(api, page_id), "the record")
-    lines = [
-        line["text"]
-        for run in api.runs(link["link_id"])
-        for line in api.get(f"/dashboard/sync/runs/{run['run_id']}").json()["lines"]
-    ]
-    assert any("An event could not be used" in line and "$.id" in line for line in lines)
+
+    def is_told() -> bool:
+        lines = [
+            line["text"]
+            for run in api.runs(link["link_id"])
+            for line in api.get(f"/dashboard/sync/runs/{run['run_id']}").json()["lines"]
+        ]
+        return any("An event could not be used" in line and "$.id" in line for line in lines)
+
+    # What is served is published before the run's log is written.
+    until(is_told, "the log to tell")
 
 
 def test_paths_and_deleting_events_can_be_declared(
