@@ -97,7 +97,7 @@ def fill(desk: Desk, host: str, links: int, prefix: str) -> None:
 
 
 def wait_for(look: Callable[[], bool]) -> None:
-    """Look once a second, until it is so."""
+    """Look once a second, until it is so; oftener would slow down what is waited for."""
     while not look():
         time.sleep(1)
 

@@ -272,6 +272,9 @@ class Scheduler:
         """Sync a claimed link; True unless the run failed. Never raises."""
         slot.take()
         try:
+            # Nobody has kept the lease while the slot was waited for.
+            if lease.state["lease_until"] - time.time() < LEASE_SECONDS * 3 / 4:
+                self._leases.renew(lease)
             went_well = self._run(lease, slot)
             # One that was asked for while this one started may have left no other trace.
             if waiting := self._runs.queued(lease.link_id):

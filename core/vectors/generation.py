@@ -161,7 +161,7 @@ class GenerationWriter:
         """Look up the vectors that are there already, and begin to embed the other texts."""
         texts = {chunk.text_hash: chunk.text for chunk in chunks}
         # The batch before is not stored yet; like texts stand beside each other.
-        shared = {h: before for h in texts if h in before.texts} if before else {}
+        shared = texts.keys() & before.texts.keys() if before else set()
         unknown = [text_hash for text_hash in texts if text_hash not in shared]
         known = self._documents.vectors_of(company_id, self._embedder.model_name, unknown)
         missing = [text_hash for text_hash in unknown if text_hash not in known]
