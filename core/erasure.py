@@ -27,11 +27,10 @@ from core.store import Database, Document, insert
 from core.store.compact import compact
 from core.text.changes import record_name
 from core.text.erased import ERASED, ErasedValues, renumbered
-from core.vectors.contents import Contents, Entry
+from core.vectors.contents import PART, Contents, Entry, Part
 from core.vectors.documents import VectorDocuments
 
 MIN_LENGTH = 4
-PART = 500
 
 log = structlog.get_logger()
 
@@ -191,7 +190,7 @@ class Erasures:
         ]
         for number, start in enumerate(range(0, len(fresh), PART)):
             self._leases.check(lease)
-            self._contents.write(link_id, live + 1, number, fresh[start : start + PART])
+            self._contents.write(link_id, live + 1, number, Part.of(fresh[start : start + PART]))
         at = lease.state["records_at"]
         count = sum(record.pattern == at for record in records) if at else len(records)
         facts = {"run_id": None, "records": count, "lines": total, "redacted": {ERASED[1:-1]: 1}}
@@ -232,7 +231,7 @@ class Erasures:
         ]
         self._contents.drop_parts(link_id, generation)
         for number, start in enumerate(range(0, len(fresh), PART)):
-            self._contents.write(link_id, generation, number, fresh[start : start + PART])
+            self._contents.write(link_id, generation, number, Part.of(fresh[start : start + PART]))
         return [record_name(entry.record) for entry in going]
 
     def _from_logs(

@@ -11,9 +11,8 @@ from core.models import PageLink
 from core.security.installation import hash_key
 from core.security.secrets import SecretBox
 from core.store import Database
-from core.text.decode import Json, Text
 from core.text.personal import Kind
-from core.text.redact import Action, Policy, Redactions, check_rule_path, redact
+from core.text.redact import Action, Policy, Redactor, check_rule_path
 
 
 class Policies:
@@ -33,11 +32,9 @@ class Policies:
         """The company's policy."""
         return Policy.of((), self._companies.get(company_id).get("redaction"))
 
-    def apply(
-        self, policy: Policy, answer: Json | Text, check: Callable[[], None]
-    ) -> tuple[Json | Text, Redactions]:
-        """``answer`` as it may be stored. ``check`` may raise to stop."""
-        return redact(answer, policy, key=hash_key(self._database, self._box), check=check)
+    def redactor(self, policy: Policy, check: Callable[[], None]) -> Redactor:
+        """Makes an answer what may be stored of it. ``check`` may raise to stop."""
+        return Redactor(policy, hash_key(self._database, self._box), check)
 
     def set_company(
         self, company_id: str, kinds: Mapping[str, str], rules: Sequence[Mapping[str, str]]

@@ -1,4 +1,7 @@
-"""One sync run: fetch, flatten, chunk, compare, embed, publish.
+"""One sync run: fetch, flatten and cut, compare, embed, publish.
+
+An answer goes through part by part, and what of it is new is embedded meanwhile: neither its size
+nor the time that a CRM takes for its pages adds up.
 
 Nothing that a reader can see changes before the last step, which is one update in the store. What
 a run that died has written is undone by the next one.
@@ -6,23 +9,24 @@ a run that died has written is undone by the next one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from core.connectors.http import Watch
+from core.connectors.http import TimedParts, Watch
 from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.pauses import HostPauses
 from core.connectors.registry import connector_of
 from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.known_fields import KnownFields
 from core.leases import Lease, Leases
-from core.models import Chunk, PageLink, Record, RunState, Trigger
+from core.models import PageLink, RunState, Trigger
 from core.policies import Policies
 from core.runs import Runs
 from core.security.network import AddressGuard
@@ -30,19 +34,17 @@ from core.security.secrets import SecretBox
 from core.settings import Settings
 from core.store import Database
 from core.text.changes import Changes
-from core.text.chunk import chunk_of, chunk_records
 from core.text.erased import ErasedValues
-from core.text.flatten import Flattened
-from core.text.increment import (
-    apply_increment,
-    can_take_increments,
-    identity_field,
-    latest_cursor,
-)
+from core.text.increment import apply_increment, identity_field, latest_cursor
 from core.text.prepare import Prepared, prepare
 from core.text.redact import Policy, in_words
 from core.text.schema import Schema, schema_changes
-from core.vectors.contents import Contents, Entry
+from core.text.spool import Piece
+from core.vectors.ahead import Ahead
+from core.vectors.before import Before
+from core.vectors.contents import Contents
+from core.vectors.cutter import Cutter
+from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
 from core.vectors.generation import GenerationWriter
 
@@ -54,7 +56,6 @@ SHRINK_THRESHOLD = 0.5
 STEPS = (
     "fetch",
     "flatten",
-    "chunk",
     "compare",
     "embed",
     "stored",
@@ -65,7 +66,6 @@ STEPS = (
     "published",
     "cleaned",
 )
-_CHUNK_BATCH = 200
 _PROGRESS_SECONDS = 0.5
 
 OnStep = Callable[[str], None]
@@ -98,6 +98,7 @@ class Sync:
         leases: Leases,
         runs: Runs,
         contents: Contents,
+        documents: VectorDocuments,
         writer: GenerationWriter,
         embedder: Embedder,
         policies: Policies,
@@ -112,6 +113,7 @@ class Sync:
         self._leases = leases
         self._runs = runs
         self._contents = contents
+        self._documents = documents
         self._writer = writer
         self._embedder = embedder
         self._policies = policies
@@ -150,106 +152,111 @@ class Sync:
         is_cleaned = bool(state.get("unclean"))
         if is_cleaned:
             self._writer.clean_up(lease, state["live_generation"])
-        served = self._served_for_increment(link, state, trigger)
+        id_field = self._increments_by(link, state, trigger)
         watch.allow(self._settings.fetch_timeout_seconds)
-        fetched = self._fetch(link, state, run_id, watch, increment=served is not None)
-        watch.allow(WORK_SECONDS)
-        counts = {"bytes": fetched.bytes, "pages": fetched.pages, "retries": fetched.retries}
-        facts: dict[str, Any] = {
-            "etag": fetched.validators.etag,
-            "last_modified": fetched.validators.last_modified,
-            "made_of": made_of,
-        }
-        if is_cleaned:
-            facts["unclean"] = False
-        if fetched.note:
-            self._say(run_id, fetched.note)
-        if fetched.answer is None:
-            if not fetched.note:
-                self._say(run_id, "The CRM says that nothing has changed (304)")
-            unchanged = {"records": state["records"], "documents": state["documents"]}
-            return Result(RunState.UNCHANGED, counts | unchanged, facts)
+        with contextlib.ExitStack() as closing:
+            fetched = self._fetch(link, state, run_id, watch, increment=id_field is not None)
+            closing.callback(fetched.close)
+            ahead = self._ahead(link)
+            closing.callback(ahead.close)
+            further = TimedParts(fetched.further, watch, watch.seconds_left(), WORK_SECONDS)
+            watch.allow(WORK_SECONDS)
+            facts: dict[str, Any] = {"made_of": made_of}
+            if is_cleaned:
+                facts["unclean"] = False
+            if fetched.note:
+                self._say(run_id, fetched.note)
+            if fetched.answer is None:
+                if not fetched.note:
+                    self._say(run_id, "The CRM says that nothing has changed (304)")
+                return _unchanged(state, _counts(fetched), facts | _validators(fetched))
 
-        step("flatten")
-        options = link.link.fetch
-        served_id = (
-            identity_field((e.record for e in served), state["records_at"]) if served else None
-        )
-        prepared = prepare(
-            fetched.answer,
-            link.link,
-            redact=lambda answer: self._policies.apply(policy, answer, watch.check),
-            erased=self._erased_in(link.company_id),
-            id_field=served_id,
-            check=watch.check,
-        )
-        flattened, redactions = prepared.flattened, prepared.redactions
-        fields = self._tell(run_id, lease.link_id, prepared, is_increment=served is not None)
-        if options.incremental:
-            facts["cursor"] = latest_cursor(
-                flattened, options.incremental.field, state.get("cursor") if served else None
+            step("flatten")
+            before = self._before(link, state, watch)
+            prepared = prepare(
+                fetched.answer,
+                link.link,
+                redactor=lambda: self._policies.redactor(policy, watch.check),
+                cut=Cutter(self._embedder, before, ahead),
+                erased=self._erased_in(link.company_id),
+                further=further,
+                grows=fetched.grows,
+                id_field=id_field,
+                check=watch.check,
             )
-        if served is not None:
-            come = flattened.record_count
-            self._say(run_id, f"{come} records have changed since {state['cursor']}")
-            if not come:
-                facts["cursor"] = state["cursor"]
-                unchanged = {"records": state["records"], "documents": state["documents"]}
-                return Result(RunState.UNCHANGED, counts | unchanged, facts, fields=fields)
-            flattened = apply_increment((entry.record for entry in served), flattened)
-        else:
-            facts["full_at"] = time.time()
-            self._say(run_id, _found(flattened, fetched))
-            if not fetched.is_meant:
-                self._guard_shrinking(link, flattened, lease)
-        counts |= {"lines": flattened.total_lines, "records": flattened.record_count}
-        counts["set_aside"] = prepared.set_aside
-        counts["redacted"] = sum(redactions.done.values())
-        if redactions.done:
-            self._say(run_id, "Redacted before storing: " + in_words(redactions.done))
-        text_hash = hashlib.sha256("\n".join(flattened.lines()).encode()).hexdigest()
-        same = (state["text_hash"], state["model"]) == (text_hash, self._embedder.model_name)
-        if state["live_generation"] and same and not state["writing"]:
-            self._say(run_id, "Nothing has changed since the last sync")
-            unchanged = {"documents": state["documents"]}
-            return Result(RunState.UNCHANGED, counts | unchanged, facts, fields=fields)
+            fetched.close()
+            facts |= _validators(fetched)
+            counts = _counts(fetched)
+            redactions = prepared.redactions
+            fields = self._tell(run_id, lease.link_id, prepared, is_increment=id_field is not None)
+            incremental = link.link.fetch.incremental
+            if incremental:
+                facts["cursor"] = latest_cursor(
+                    (record for record, _ in prepared.records),
+                    prepared.records_at,
+                    incremental.field,
+                    state.get("cursor") if id_field else None,
+                )
+            records, records_at = prepared.records, prepared.records_at
+            if id_field is not None:
+                come = prepared.record_count
+                self._say(run_id, f"{come} records have changed since {state['cursor']}")
+                if not come:
+                    facts["cursor"] = state["cursor"]
+                    return _unchanged(state, counts, facts, fields)
+                records = apply_increment(self._served_pieces(link, state), prepared)
+            else:
+                facts["full_at"] = time.time()
+                self._say(run_id, _found(prepared, fetched))
+                if not fetched.is_meant:
+                    self._guard_shrinking(link, prepared, lease)
+            record_count = records.count(records_at)
+            counts |= {"lines": records.total_lines, "records": record_count}
+            counts["set_aside"] = prepared.set_aside
+            counts["redacted"] = sum(redactions.done.values())
+            if redactions.done:
+                self._say(run_id, "Redacted before storing: " + in_words(redactions.done))
+            same = (state["text_hash"], state["model"]) == (
+                records.text_hash,
+                self._embedder.model_name,
+            )
+            if state["live_generation"] and same and not state["writing"]:
+                self._say(run_id, "Nothing has changed since the last sync")
+                return _unchanged(state, counts, facts, fields)
 
-        step("chunk")
-        chunks = self._chunk(link, flattened.records, state, watch)
-        step("compare")
-        plan = self._writer.compare(lease, flattened.records, chunks, watch.check)
-        step("embed")
+            step("compare")
+            plan = self._writer.compare(lease, records, before, watch.check)
+            step("embed")
 
-        def on_stored(done: int, total: int) -> None:
-            on_step("stored")
-            self._runs.progress(run_id, done, total)
+            def on_stored(done: int, total: int) -> None:
+                on_step("stored")
+                self._runs.progress(run_id, done, total)
 
-        reused = self._writer.embed(link, lease, plan, watch.check, on_stored)
+            self._writer.embed(link, lease, plan, ahead, watch.check, on_stored)
         step("publish")
         self._writer.outdate(lease, plan, watch.check)
         on_step("outdated")
         kept_facts = {
             "run_id": run_id,
-            "records": flattened.record_count,
-            "lines": flattened.total_lines,
+            "records": record_count,
+            "lines": records.total_lines,
             "redacted": dict(redactions.done),
         }
         self._writer.list_contents(lease, plan, watch.check, kept_facts)
         on_step("listed")
         watch.check()
-        documents = sum(len(own) for own in plan.chunks)
         published = facts | {
-            "text_hash": text_hash,
+            "text_hash": records.text_hash,
             "model": self._embedder.model_name,
-            "records": flattened.record_count,
-            "total_lines": flattened.total_lines,
-            "records_at": flattened.records_at,
+            "records": record_count,
+            "total_lines": records.total_lines,
+            "records_at": records_at,
             "redacted": dict(redactions.done),
             "personal": dict(redactions.found),
             "writing": False,
             "unclean": True,
             "accepted_records": None,
-            "documents": documents,
+            "documents": plan.documents,
             "published_at": time.time(),
         }
         generation = state["live_generation"] + 1
@@ -262,13 +269,13 @@ class Sync:
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")
         self._say(
             run_id,
-            f"{flattened.record_count} records in {documents} documents: {len(plan.new)} new, "
+            f"{record_count} records in {plan.documents} documents: {len(plan.new)} new, "
             f"{plan.kept} kept, {len(plan.gone)} removed",
         )
         counts |= {
-            "documents": documents,
+            "documents": plan.documents,
             "new": len(plan.new),
-            "embedded": len(plan.new) - reused,
+            "embedded": ahead.embedded,
             "kept": plan.kept,
             "removed": len(plan.gone),
         }
@@ -331,10 +338,10 @@ class Sync:
         )
         return connector_of(link.link.type).fetch(link.link, context)
 
-    def _served_for_increment(
+    def _increments_by(
         self, link: PageLink, state: Mapping[str, Any], trigger: Trigger
-    ) -> list[Entry] | None:
-        """What is served, if only changes are to be asked for; None when all is."""
+    ) -> str | None:
+        """The id field of what is served, if only changes are to be asked for; else None."""
         options = link.link.fetch.incremental
         live = state["live_generation"]
         if options is None or trigger is not Trigger.SCHEDULE or not live or state["writing"]:
@@ -343,19 +350,37 @@ class Sync:
             return None
         if time.time() - (state.get("full_at") or 0.0) > options.full_every_hours * 3600:
             return None
-        entries = list(self._contents.read(link.link.link_id, live, with_raw=True))
-        fits = can_take_increments((entry.record for entry in entries), state["records_at"])
-        return entries if fits else None
+        entries = self._contents.read(link.link.link_id, live)
+        return identity_field((entry.record for entry in entries), state["records_at"])
 
-    def _guard_shrinking(self, link: PageLink, flattened: Flattened, lease: Lease) -> None:
-        count, served = flattened.record_count, lease.state["records"]
+    def _served_pieces(self, link: PageLink, state: Mapping[str, Any]) -> Iterator[Piece]:
+        live = state["live_generation"]
+        for entry in self._contents.read(link.link.link_id, live, with_raw=True):
+            yield Piece(entry.record, tuple(text for _, text in entry.chunks))
+
+    def _before(self, link: PageLink, state: Mapping[str, Any], watch: Watch) -> Before:
+        live = state["live_generation"]
+        return Before(
+            self._contents.read(link.link.link_id, live) if live else (),
+            watch.check,
+            is_same_model=state["model"] == self._embedder.model_name,
+        )
+
+    def _ahead(self, link: PageLink) -> Ahead:
+        model = self._embedder.model_name
+        return Ahead(
+            self._embedder,
+            lambda hashes: self._documents.vectors_of(link.company_id, model, hashes),
+        )
+
+    def _guard_shrinking(self, link: PageLink, prepared: Prepared, lease: Lease) -> None:
+        count, served = prepared.record_count, lease.state["records"]
         if count > self._settings.max_records:
             raise LimitExceeded(
                 f"The answer has {count:,} records, more than {self._settings.max_records:,}.",
                 action="Ask for less at once, or raise MAX_RECORDS.",
             )
-        empty = flattened.is_empty
-        count = 0 if empty else count
+        empty = prepared.records.is_empty
         accepted = lease.state.get("accepted_records")
         if accepted is not None and count >= accepted:
             return
@@ -375,35 +400,6 @@ class Sync:
                 action="What was synced before is kept. If the CRM is right, approve the run.",
             )
 
-    def _chunk(
-        self, link: PageLink, records: Sequence[Record], state: Mapping[str, Any], watch: Watch
-    ) -> list[list[Chunk]]:
-        """The chunks of each record; of those that read as they are served, as they are."""
-        link_id, model = link.link.link_id, self._embedder.model_name
-        served: dict[tuple[str, tuple[str, ...]], Entry] = {}
-        if state["live_generation"] and state["model"] == model:
-            for entry in self._contents.read(link_id, state["live_generation"]):
-                served[entry.record.key, entry.record.lines] = entry
-        chunks: dict[int, list[Chunk]] = {}
-        fresh: list[int] = []
-        for number, record in enumerate(records):
-            known = served.get((record.key, record.lines))
-            if known is None:
-                fresh.append(number)
-            else:
-                chunks[number] = [chunk_of(record, t, link_id, model) for _, t in known.chunks]
-        for start in range(0, len(fresh), _CHUNK_BATCH):
-            watch.check()
-            numbers = fresh[start : start + _CHUNK_BATCH]
-            made = chunk_records(
-                [records[number] for number in numbers],
-                link_id=link_id,
-                model=model,
-                count_tokens=self._embedder.count_tokens,
-            )
-            chunks |= dict(zip(numbers, made, strict=True))
-        return [chunks[number] for number in range(len(records))]
-
     def _say(self, run_id: str, text: str, level: str = "info") -> None:
         getattr(log, level)(text, run_id=run_id)
         self._runs.line(run_id, level, text)
@@ -418,7 +414,26 @@ def _made_of(link: PageLink, policy: Policy) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _found(flattened: Flattened, fetched: Fetched) -> str:
-    where = f" at {flattened.records_at}" if flattened.records_at else ""
+def _found(prepared: Prepared, fetched: Fetched) -> str:
+    where = f" at {prepared.records_at}" if prepared.records_at else ""
     pages = f" on {fetched.pages} pages ({fetched.pagination})" if fetched.pages > 1 else ""
-    return f"Found {flattened.record_count} records{where}{pages}"
+    return f"Found {prepared.record_count} records{where}{pages}"
+
+
+def _counts(fetched: Fetched) -> dict[str, int]:
+    return {"bytes": fetched.bytes, "pages": fetched.pages, "retries": fetched.retries}
+
+
+def _validators(fetched: Fetched) -> dict[str, Any]:
+    found = fetched.validators
+    return {"etag": found.etag, "last_modified": found.last_modified}
+
+
+def _unchanged(
+    state: Mapping[str, Any],
+    counts: Mapping[str, int],
+    facts: dict[str, Any],
+    fields: Schema | None = None,
+) -> Result:
+    served = {"records": state["records"], "documents": state["documents"]}
+    return Result(RunState.UNCHANGED, {**counts, **served}, facts, fields=fields)

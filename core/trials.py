@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import structlog
@@ -30,10 +31,11 @@ from core.settings import Settings
 from core.store import Database, Document, insert
 from core.sync import SHRINK_THRESHOLD
 from core.text.changes import describe_changes
-from core.text.chunk import chunk_records
+from core.text.chunk import chunk_of, cut_records
 from core.text.erased import ErasedValues
-from core.text.flatten import Flattened
-from core.text.prepare import prepare
+from core.text.flatten import assemble
+from core.text.prepare import Prepared, prepare
+from core.text.spool import Spool
 from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
 
@@ -187,29 +189,25 @@ class Trials:
             watch=watch,
             say=warnings.append,
         )
-        fetched = connector_of(own.type).fetch(own, context)
-        seconds = time.monotonic() - started
-        assert fetched.answer is not None, "asked without validators"
-        policy = self._policies.of(link)
-        prepared = prepare(
-            fetched.answer,
-            own,
-            redact=lambda answer: self._policies.apply(policy, answer, watch.check),
-            erased=self._erased_in(trial["company_id"]),
-            check=watch.check,
-        )
-        flattened, redactions = prepared.flattened, prepared.redactions
-        warnings += prepared.notes
-        chunks = [
-            chunk
-            for own_chunks in chunk_records(
-                flattened.records,
-                link_id=own.link_id,
-                model=self._embedder.model_name,
-                count_tokens=self._embedder.count_tokens,
+        with closing(connector_of(own.type).fetch(own, context)) as fetched:
+            assert fetched.answer is not None, "asked without validators"
+            # All of it now, so that the CRM's time is told without ours; it is held compressed.
+            for _ in fetched.further:
+                watch.check()
+            seconds = time.monotonic() - started
+            policy = self._policies.of(link)
+            prepared = prepare(
+                fetched.answer,
+                own,
+                redactor=lambda: self._policies.redactor(policy, watch.check),
+                cut=lambda records: cut_records(records, self._embedder.count_tokens),
+                erased=self._erased_in(trial["company_id"]),
+                further=fetched.further,
+                grows=fetched.grows,
+                check=watch.check,
             )
-            for chunk in own_chunks
-        ]
+        redactions = prepared.redactions
+        warnings += prepared.notes
         watch.check()
         served_chunks: set[str] = set()
         difference: dict[str, Any] | None = None
@@ -218,14 +216,22 @@ class Trials:
             entries = list(self._contents.read(own.link_id, state["live_generation"]))
             served_chunks = {chunk_id for entry in entries for chunk_id, _ in entry.chunks}
             before = {entry.record.key: entry.record for entry in entries}
-            changes = describe_changes(before, flattened.records)
+            changes = describe_changes(before, (record for record, _ in prepared.records))
             difference = {
                 "lines": changes.lines,
                 "total": changes.total,
                 "served_records": state["records"],
-                "would_be_held": _would_be_held(own, flattened, int(state["records"])),
+                "would_be_held": _would_be_held(own, prepared, int(state["records"])),
             }
-        new = [chunk for chunk in chunks if chunk.chunk_id not in served_chunks]
+        model = self._embedder.model_name
+        chunks = 0
+        new: list[str] = []
+        for record, texts in prepared.records:
+            chunks += len(texts)
+            ids = [chunk_of(record, text, own.link_id, model).chunk_id for text in texts]
+            new += [
+                t for chunk_id, t in zip(ids, texts, strict=True) if chunk_id not in served_chunks
+            ]
         return {
             "status": connector_of(own.type).went_well,
             "seconds": round(seconds, 3),
@@ -234,14 +240,14 @@ class Trials:
             "pagination": fetched.pagination,
             "retries": fetched.retries,
             "warnings": warnings[:20],
-            "records": flattened.record_count,
-            "records_at": flattened.records_at,
-            "total_lines": flattened.total_lines,
-            "lines": flattened.lines()[:SHOWN_LINES],
-            "chunks": len(chunks),
+            "records": prepared.record_count,
+            "records_at": prepared.records_at,
+            "total_lines": prepared.records.total_lines,
+            "lines": _first_lines(prepared.records),
+            "chunks": chunks,
             "new_chunks": len(new),
-            "tokens": sum(self._embedder.count_tokens([chunk.text for chunk in new])),
-            "embed_seconds": self._embedding_cost([chunk.text for chunk in new]),
+            "tokens": sum(self._embedder.count_tokens(new)),
+            "embed_seconds": self._embedding_cost(new),
             "personal": dict(redactions.found),
             "redacted": dict(redactions.done),
             "difference": difference,
@@ -259,6 +265,13 @@ class Trials:
         return round((time.monotonic() - started) / len(sample) * len(texts), 2)
 
 
-def _would_be_held(link: CrmLink, flattened: Flattened, served: int) -> bool:
+def _first_lines(records: Spool) -> list[str]:
+    """The first lines of the text that the records make."""
+    shown = [record for record, _ in records if record.at and record.at[0][0] < SHOWN_LINES]
+    return assemble(shown, records.total_lines)[:SHOWN_LINES]
+
+
+def _would_be_held(link: CrmLink, prepared: Prepared, served: int) -> bool:
     share = SHRINK_THRESHOLD if link.shrink_threshold is None else link.shrink_threshold
-    return flattened.record_count < served * share or (flattened.is_empty and served > 0)
+    is_empty = prepared.records.is_empty
+    return prepared.record_count < served * share or (is_empty and served > 0)

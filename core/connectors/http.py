@@ -12,9 +12,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import requests
 import urllib3
@@ -36,6 +36,7 @@ from core.slots import Slot
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 _PIECE = 64 * 1024
+T = TypeVar("T")
 # So much of an answer may come in while the run has no slot: a CRM that sends a byte a second keeps
 # nobody from computing, and what many waiting runs hold stays small.
 _UNSLOTTED_BYTES = 1024 * 1024
@@ -128,6 +129,36 @@ class Watch:
                 action="Ask the CRM for less at once, or look at why it is slow.",
             )
         )
+
+
+class TimedParts(Generic[T]):
+    """Parts that are got, all together, in ``seconds``.
+
+    What is done with one before the next is asked for does not count: that is in
+    ``others_seconds``.
+    """
+
+    def __init__(
+        self, parts: Iterable[T], watch: Watch, seconds: float, others_seconds: float
+    ) -> None:
+        self._parts = parts
+        self._watch = watch
+        self._seconds = seconds
+        self._others_seconds = others_seconds
+
+    def __iter__(self) -> Iterator[T]:
+        left = self._seconds
+        parts = iter(self._parts)
+        while True:
+            self._watch.allow(left)
+            try:
+                part = next(parts)
+            except StopIteration:
+                return
+            finally:
+                left = self._watch.seconds_left()
+                self._watch.allow(self._others_seconds)
+            yield part
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Protocol
 
@@ -16,7 +16,7 @@ from core.security.secrets import SecretBox
 from core.settings import Settings
 from core.store import Database
 from core.text.decode import Json, Text
-from core.text.select import check_selector
+from core.text.select import Parts, check_selector
 
 
 def _json_path(value: str) -> str:
@@ -49,13 +49,35 @@ class Validators:
         return {name: value for name, value in asked.items() if value}
 
 
-@dataclass(frozen=True)
+class Further(Protocol):
+    """Parts of an answer after the first; each is fetched when it is asked for.
+
+    They may be gone through again, and are not fetched again then.
+    """
+
+    def __iter__(self) -> Iterator[Json]:
+        """The parts. Raises FetchError, AnswerError, or what cut the watch."""
+
+    def close(self) -> None:
+        """Let go of the source."""
+
+
+class _Nothing:
+    def __iter__(self) -> Iterator[Json]:
+        return iter(())
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+@dataclass
 class Fetched:
-    """All that a source holds, as one answer: further pages add their records to its array.
+    """All that a source holds, as one answer: ``further`` parts add to its array at ``grows``.
 
     ``answer`` is None when nothing changed (304), and an empty text when nothing came at all.
     ``is_meant`` says that somebody took away what is missing on purpose, such as a webhook that
-    deletes, so that nobody needs to be asked.
+    deletes, so that nobody needs to be asked. What is counted is complete, and the answer is
+    whole, when ``further`` has been gone through without an error.
     """
 
     answer: Json | Text | None
@@ -67,6 +89,13 @@ class Fetched:
     is_meant: bool = False
     note: str = ""
     """What came of it, for the run's log."""
+    further: Further = field(default_factory=_Nothing)
+    grows: Parts | None = None
+    """The keys to the array that further parts add to; None when there are none."""
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self.further.close()
 
 
 @dataclass(frozen=True)
@@ -119,7 +148,7 @@ class Connector(Protocol):
     def fetch(self, link: CrmLink, context: Context) -> Fetched:
         """Everything that the link's source holds.
 
-        Raises FetchError, AnswerError, or what cut the watch; never returns a part.
+        Raises FetchError, AnswerError, or what cut the watch; never gives a part for the whole.
         """
 
 

@@ -28,26 +28,43 @@ def describe_changes(
     before: Mapping[str, Record], after: Iterable[Record], *, limit: int = MAX_CHANGES
 ) -> Changes:
     """What turned the records ``before`` (by key) into those ``after``; ``limit`` lines of it."""
-    lines: list[str] = []
-    total = 0
-
-    def say(text: str) -> None:
-        nonlocal total
-        total += 1
-        if len(lines) < limit:
-            lines.append(text)
-
+    changes = ChangeLog(limit)
     gone = dict(before)
     for record in after:
-        old = gone.pop(record.key, None)
-        if old is None:
-            say(f"{record_name(record)}: added")
-        elif old.lines != record.lines:
-            for text in _changed_lines(old, record):
-                say(text)
+        changes.compare(gone.pop(record.key, None), record)
     for record in gone.values():
-        say(f"{record_name(record)}: removed")
-    return Changes(lines, total)
+        changes.removed(record_name(record))
+    return changes.all()
+
+
+class ChangeLog:
+    """Describes changes record by record; keeps the first ``limit`` lines, and counts all."""
+
+    def __init__(self, limit: int = MAX_CHANGES) -> None:
+        self._limit = limit
+        self._lines: list[str] = []
+        self._total = 0
+
+    def compare(self, old: Record | None, new: Record) -> None:
+        """A record, and what it was before."""
+        if old is None:
+            self._say(f"{record_name(new)}: added")
+        elif old.lines != new.lines:
+            for text in _changed_lines(old, new):
+                self._say(text)
+
+    def removed(self, name: str) -> None:
+        """A record that is gone, by its ``record_name``."""
+        self._say(f"{name}: removed")
+
+    def all(self) -> Changes:
+        """The changes so far."""
+        return Changes(self._lines, self._total)
+
+    def _say(self, text: str) -> None:
+        self._total += 1
+        if len(self._lines) < self._limit:
+            self._lines.append(text)
 
 
 def record_name(record: Record) -> str:

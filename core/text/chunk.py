@@ -16,35 +16,37 @@ MAX_TOKENS = 254
 MAX_HEADER_TOKENS = 80
 
 
-def chunk_records(
-    records: Iterable[Record], *, link_id: str, model: str, count_tokens: CountTokens
-) -> list[list[Chunk]]:
-    """The chunks of each record, in order.
+def cut_records(records: Sequence[Record], count_tokens: CountTokens) -> list[tuple[str, ...]]:
+    """The texts of each record's chunks, in order.
 
     A chunk never mixes two records. A long record is cut on line borders and every part repeats
     the lines that name it; only a single line that is too long is cut inside, and every part
     repeats its path. ``count_tokens`` gives the tokens of each text, without the model's marks.
     """
-    records = list(records)
-    texts = [[line for line in record.lines if line.strip()] for record in records]
-    wholes = ["\n".join(lines) for lines in texts]
-    result = []
-    for record, lines, whole, count in zip(
-        records, texts, wholes, count_tokens(wholes), strict=True
-    ):
-        if not lines:
-            parts = []
-        elif count <= MAX_TOKENS:
-            parts = [whole]
-        else:
-            parts = _parts(record, lines, count_tokens(lines), count_tokens)
-        result.append([chunk_of(record, part, link_id, model) for part in parts])
-    return result
+    wholes = [whole_text(record.lines) for record in records]
+    cut: list[tuple[str, ...]] = []
+    for record, whole, count in zip(records, wholes, count_tokens(wholes), strict=True):
+        if count <= MAX_TOKENS:
+            cut.append((whole,) if whole else ())
+            continue
+        lines = [line for line in record.lines if line.strip()]
+        cut.append(tuple(_parts(record, lines, count_tokens(lines), count_tokens)))
+    return cut
+
+
+def whole_text(lines: Iterable[str]) -> str:
+    """The text of a record that fits into one chunk: its lines without the blank ones."""
+    return "\n".join(line for line in lines if line.strip())
+
+
+def text_hash_of(text: str) -> str:
+    """What a chunk's text is known by, whatever record it is of."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def chunk_of(record: Record, text: str, link_id: str, model: str) -> Chunk:
     """A piece of a record as a chunk."""
-    text_hash = hashlib.sha256(text.encode()).hexdigest()
+    text_hash = text_hash_of(text)
     # The id says: this text, of this record, of this link, as this model sees it.
     identity = "\n".join((link_id, record.key, text_hash, model))
     chunk_id = hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from core.models import Record
-from core.text.flatten import Flattened
 
 ERASED = "[masked: erased person]"
 
@@ -33,32 +32,13 @@ class ErasedValues:
         """``text`` with a mark in their place."""
         return self._pattern.sub(ERASED, text) if self._pattern else text
 
+    def are_in_any(self, lines: Iterable[str]) -> bool:
+        """Whether one of them stands in one of ``lines``."""
+        return self._pattern is not None and any(map(self._pattern.search, lines))
+
     def concern(self, record: Record) -> bool:
         """Whether a record holds one of them."""
-        return any(self.are_in(line) for line in record.lines)
-
-
-def without_erased(flattened: Flattened, erased: ErasedValues) -> tuple[Flattened, int]:
-    """The answer without the records that hold an erased value, and how many there were.
-
-    The others keep their places in the CRM's answer; only the numbers of their lines move up. Of
-    what belongs to no record, the envelope, the value alone is masked.
-    """
-    if not erased:
-        return flattened, 0
-    kept: list[Record] = []
-    gone: list[Record] = []
-    for record in flattened.records:
-        if not erased.concern(record):
-            kept.append(record)
-        elif record.pattern or flattened.records_at is None:
-            gone.append(record)
-        else:
-            lines = tuple(erased.masked(line) for line in record.lines)
-            kept.append(replace(record, lines=lines, raw=erased.masked(record.raw)))
-    if not gone:
-        return Flattened(kept, flattened.total_lines, flattened.records_at), 0
-    return Flattened(*renumbered(kept), flattened.records_at), len(gone)
+        return self.are_in_any(record.lines)
 
 
 def renumbered(records: Sequence[Record]) -> tuple[list[Record], int]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 # A run can be cancelled between so many records.
 CHECK_EVERY = 10_000
+HASH_BYTES = 12
+_NOTHING = ("", "null", "{}", "[]")
 
 # In the order in which they are believed. A field only counts when every record of the same array
 # has it, each with another value.
@@ -21,38 +24,75 @@ def record_keys(
     id_field: str | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """A key for each record, given as ``(pattern, lines)``; no two are alike.
+    """A key for each record, given as ``(pattern, lines)``; see ``Keys``."""
+    keys = Keys(id_field)
+    for number, (pattern, lines) in enumerate(records):
+        if number % CHECK_EVERY == 0:
+            check()
+        keys.add(pattern, lines)
+    return keys.all()
+
+
+class Keys:
+    """Finds a key for each record, no two alike, while the records come by.
 
     Of the form ``id=cust-123`` where an id field tells the records of an array apart, else a hash
     of the text, with an ordinal for exact doubles. ``id_field`` is the id field that was declared.
-    ``check`` is called again and again, and may raise to stop.
     """
-    by_pattern: dict[str, list[int]] = defaultdict(list)
-    for index, (pattern, _) in enumerate(records):
-        by_pattern[pattern].append(index)
-    keys = [""] * len(records)
-    for pattern, indexes in by_pattern.items():
-        fields: list[dict[str, str]] = []
-        for index in indexes if pattern else ():
-            if index % CHECK_EVERY == 0:
-                check()
-            fields.append(own_fields(pattern, records[index][1]))
-        name = id_field if _tells_apart(fields, id_field) else _identity_field(fields)
-        for position, index in enumerate(indexes):
-            if index % CHECK_EVERY == 0:
-                check()
-            if name:
-                identity = f"{name}={fields[position][name]}"
+
+    def __init__(self, id_field: str | None = None) -> None:
+        self._id_field = id_field
+        self._arrays: dict[str, _Array] = {}
+        self._records: list[_Array] = []
+        self._hashes: list[bytes] = []
+
+    def add(self, pattern: str, lines: Sequence[str]) -> None:
+        """Look at the next record."""
+        fields = own_fields(pattern, lines) if pattern else {}
+        array = self._arrays.get(pattern)
+        if array is None:
+            names = [self._id_field] if self._id_field else []
+            names += _identity_fields(fields)
+            array = self._arrays[pattern] = _Array(pattern, {name: {} for name in names})
+        array.add(fields)
+        self._records.append(array)
+        self._hashes.append(hashlib.sha256("\n".join(lines).encode()).digest()[:HASH_BYTES])
+
+    def all(self) -> list[str]:
+        """The keys of all records so far, in the order in which they came."""
+        values = {pattern: array.identities() for pattern, array in self._arrays.items()}
+        seen: Counter[str] = Counter()
+        keys: list[str] = []
+        for array, text_hash in zip(self._records, self._hashes, strict=True):
+            key = f"{array.pattern}#{next(values[array.pattern], text_hash.hex())}"
+            seen[key] += 1
+            keys.append(key if seen[key] == 1 else f"{key}#{seen[key]}")
+        return keys
+
+
+@dataclass
+class _Array:
+    """Where records stand, and the fields that tell all so far apart: the most believed first.
+
+    The values of a field are kept as a dictionary's keys: in order, and looked up at once.
+    """
+
+    pattern: str
+    values: dict[str, dict[str, None]]
+
+    def add(self, fields: Mapping[str, str]) -> None:
+        for name, values in list(self.values.items()):
+            value = fields.get(name, "")
+            if value in _NOTHING or value in values:
+                del self.values[name]
             else:
-                text = "\n".join(records[index][1])
-                identity = hashlib.sha256(text.encode()).hexdigest()[:24]
-            keys[index] = f"{pattern}#{identity}"
-    seen: Counter[str] = Counter()
-    for index, key in enumerate(keys):
-        seen[key] += 1
-        if seen[key] > 1:
-            keys[index] = f"{key}#{seen[key]}"
-    return keys
+                values[value] = None
+
+    def identities(self) -> Iterator[str]:
+        """What each record is recognised by, in order; nothing when no field tells them apart."""
+        for name, values in self.values.items():
+            return (f"{name}={value}" for value in values)
+        return iter(())
 
 
 def own_fields(pattern: str, lines: Sequence[str]) -> dict[str, str]:
@@ -66,16 +106,7 @@ def own_fields(pattern: str, lines: Sequence[str]) -> dict[str, str]:
     return fields
 
 
-def _identity_field(fields: Sequence[dict[str, str]]) -> str | None:
-    first = fields[0] if fields else {}
+def _identity_fields(first: Mapping[str, str]) -> list[str]:
+    """The fields of a first record that may be its id, the most believed first."""
     usual = [name for wanted in ID_FIELDS for name in first if name.lower() == wanted]
-    others = [name for name in first if name.endswith(("_id", "Id", "ID"))]
-    return next((name for name in [*usual, *others] if _tells_apart(fields, name)), None)
-
-
-def _tells_apart(fields: Sequence[dict[str, str]], name: str | None) -> bool:
-    """Whether every record has the field, each with another value."""
-    if name is None or not fields:
-        return False
-    values = {record.get(name, "") for record in fields}
-    return len(values) == len(fields) and not values & {"", "null", "{}", "[]"}
+    return [*usual, *(name for name in first if name.endswith(("_id", "Id", "ID")))]

@@ -6,64 +6,58 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.models import Record
-from core.text.flatten import Flattened
+from core.text.prepare import Prepared
+from core.text.spool import Piece, Spool
 
 
 def identity_field(records: Iterable[Record], pattern: str | None) -> str | None:
-    """The field by which the served records are told apart; None when it takes more than one."""
-    names = {
-        record.key.removeprefix(f"{pattern}#").partition("=")[0]
-        for record in records
-        if record.pattern == pattern and "=" in record.key.removeprefix(f"{pattern}#")
-    }
+    """The field that tells the served records apart; None when increments don't fit them.
+
+    They fit when the records stand in one array and are all recognised by the same field.
+    """
+    if pattern is None or pattern.count("[]") != 1 or not pattern.endswith("[]"):
+        return None
+    keys = (r.key.removeprefix(f"{pattern}#") for r in records if r.pattern == pattern)
+    names = {key.partition("=")[0] if "=" in key else None for key in keys}
     return names.pop() if len(names) == 1 else None
 
 
-def can_take_increments(records: Iterable[Record], pattern: str | None) -> bool:
-    """Whether increments fit: the records stand in one array and have an id each."""
-    if pattern is None or pattern.count("[]") != 1 or not pattern.endswith("[]"):
-        return False
-    records = list(records)
-    return identity_field(records, pattern) is not None and all(
-        "=" in record.key for record in records if record.pattern == pattern
-    )
-
-
-def apply_increment(served: Iterable[Record], increment: Flattened) -> Flattened:
+def apply_increment(served: Iterable[Piece], increment: Prepared) -> Spool:
     """The served records with those of the increment in their place, or at the end when new."""
     pattern = increment.records_at
-    fresh = {record.key: record for record in increment.records if record.pattern == pattern}
-    ordered: list[Record] = []
-    others: list[Record] = []
-    for record in sorted(served, key=lambda record: record.at[0][0] if record.at else 0):
-        if record.pattern == pattern:
-            ordered.append(fresh.pop(record.key, record))
-        else:
-            others.append(record)
-    return _positioned([*ordered, *fresh.values()], others, pattern)
-
-
-def _positioned(ordered: list[Record], others: list[Record], pattern: str | None) -> Flattened:
+    fresh = {p.record.key: p for p in increment.records if p.record.pattern == pattern}
+    records = Spool()
+    others: list[Piece] = []
     prefix = (pattern or "").removesuffix("[]")
-    at = 0
-    records: list[Record] = []
-    for index, record in enumerate(ordered):
-        moved = replace(record, path=f"{prefix}[{index}]", at=((at, len(record.lines)),))
-        records.append(moved)
-        at += len(record.lines)
-    for record in others:
-        records.append(replace(record, at=((at, len(record.lines)),)))
-        at += len(record.lines)
-    return Flattened(records, at, pattern)
+    index = 0
+
+    def add(piece: Piece, path: str) -> None:
+        place = ((records.total_lines, len(piece.record.lines)),)
+        records.add(replace(piece.record, path=path, at=place), piece.texts)
+
+    for piece in served:
+        if piece.record.pattern == pattern:
+            add(fresh.pop(piece.record.key, piece), f"{prefix}[{index}]")
+            index += 1
+        else:
+            others.append(piece)
+    for piece in fresh.values():
+        add(piece, f"{prefix}[{index}]")
+        index += 1
+    for piece in sorted(others, key=lambda piece: piece.record.at[:1]):
+        add(piece, piece.record.path)
+    return records
 
 
-def latest_cursor(flattened: Flattened, field: str, before: str | None) -> str | None:
+def latest_cursor(
+    records: Iterable[Record], pattern: str | None, field: str, before: str | None
+) -> str | None:
     """The greatest value of ``field`` among the records, and ``before``; numbers as numbers."""
-    start = f"{flattened.records_at}.{field}: "
+    start = f"{pattern}.{field}: "
     values = [
         line.removeprefix(start)
-        for record in flattened.records
-        if record.pattern == flattened.records_at
+        for record in records
+        if record.pattern == pattern
         for line in record.lines
         if line.startswith(start)
     ]

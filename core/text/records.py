@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from core.text.arrays import find_records
 from core.text.decode import CHECK_EVERY, Pairs
-from core.text.flatten import find_records, key_step
+from core.text.paths import key_step
 from core.text.select import Parts, select_records
 
 Change = Callable[[Pairs], Pairs | None]
@@ -14,22 +15,30 @@ Change = Callable[[Pairs], Pairs | None]
 
 
 def map_records(
-    value: Any, selector: str | None, change: Change, check: Callable[[], None] = lambda: None
+    value: Any,
+    selector: str | None,
+    change: Change,
+    check: Callable[[], None] = lambda: None,
+    *,
+    pattern: str | None = None,
 ) -> Any:
     """``value`` with each of its records changed; what is no record stays as it is.
 
     The records are those that flattening finds or selects: objects in an array, or the whole
-    answer when there is none. ``check`` is called again and again, and may raise to stop.
+    answer when there is none. ``pattern`` says where they are when that is known. ``check`` is
+    called again and again, and may raise to stop.
     """
     mapper = _Mapper(change, check)
     if selector is not None:
         chosen = set(select_records(value, selector))
         around = {parts[:length] for parts in chosen for length in range(len(parts))}
         return mapper.at(value, (), chosen, around)
-    found = find_records(value, check)
-    if found is None:
-        return mapper.one(value) if isinstance(value, Pairs) else value
-    return mapper.along(value, "", found[0])
+    if pattern is None:
+        found = find_records(value, check)
+        if found is None:
+            return mapper.one(value) if isinstance(value, Pairs) else value
+        pattern = found[0]
+    return mapper.along(value, "", pattern)
 
 
 class _Removed:

@@ -108,11 +108,8 @@ def redact(
 
     ``check`` is called again and again, and may raise to stop.
     """
-    walk = _Walk(policy, key, check)
-    if isinstance(answer, Text):
-        return Text(walk.text(answer.value)), walk.redactions
-    value = walk.visit(answer.value, "", "", None, 0)
-    return Json(Pairs() if value is _DROPPED else value), walk.redactions
+    redactor = Redactor(policy, key, check)
+    return redactor.apply(answer), redactor.redactions
 
 
 class _Dropped:
@@ -122,7 +119,9 @@ class _Dropped:
 _DROPPED = _Dropped()
 
 
-class _Walk:
+class Redactor:
+    """Redacts the parts of an answer, and counts what it does to all of them."""
+
     def __init__(self, policy: Policy, key: bytes, check: Callable[[], None]) -> None:
         self._policy = policy
         self._key = key
@@ -132,7 +131,14 @@ class _Walk:
         self._seen = 0
         self.redactions = Redactions()
 
-    def visit(self, value: Any, path: str, name: str, rule: Rule | None, depth: int) -> Any:
+    def apply(self, answer: Json | Text) -> Json | Text:
+        """The answer, or a part of it, as it may be stored."""
+        if isinstance(answer, Text):
+            return Text(self._text(answer.value))
+        value = self._visit(answer.value, "", "", None, 0)
+        return Json(Pairs() if value is _DROPPED else value)
+
+    def _visit(self, value: Any, path: str, name: str, rule: Rule | None, depth: int) -> Any:
         """``value`` as it may be stored; ``rule`` is that of something around it."""
         rule = self._rule(path, name) or rule
         if rule is not None and rule.action is Action.DROP:
@@ -143,18 +149,18 @@ class _Walk:
         if isinstance(value, Pairs):
             members = Pairs()
             for key, member in value:
-                kept = self.visit(member, f"{path}.{key}" if path else key, key, rule, depth + 1)
+                kept = self._visit(member, f"{path}.{key}" if path else key, key, rule, depth + 1)
                 if kept is not _DROPPED:
                     members.append((key, kept))
             return members
         if isinstance(value, list):
             elements = [
-                self.visit(element, path + "[]", name, rule, depth + 1) for element in value
+                self._visit(element, path + "[]", name, rule, depth + 1) for element in value
             ]
             return [element for element in elements if element is not _DROPPED]
         return self._leaf(value, name, rule)
 
-    def text(self, text: str) -> str:
+    def _text(self, text: str) -> str:
         """A plain text, line by line; ``name: value`` counts as a field."""
         lines = []
         for line in text.split("\n"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.text.decode import CHECK_EVERY, Number, Pairs
-from core.text.flatten import key_step
+from core.text.paths import key_step
 
 MOST_FIELDS = 1000
 """An answer with more has values for names; watching those would tell nothing."""
@@ -15,32 +15,49 @@ Schema = dict[str, str]
 """Types by path, such as ``customers[].age: number``; several are joined by `` or ``."""
 
 
-def schema_of(value: Any, check: Callable[[], None] = lambda: None) -> Schema:
-    """The fields of a decoded answer; empty when there are more than MOST_FIELDS.
+def schema_of(value: Any) -> Schema:
+    """The fields of a decoded answer; see ``FieldFinder``."""
+    fields = FieldFinder()
+    fields.add(value)
+    return fields.found()
+
+
+class FieldFinder:
+    """Finds the fields of a decoded answer that comes in parts.
 
     A null says nothing about the type. ``check`` is called again and again, and may raise.
     """
-    found: dict[str, set[str]] = {}
-    stack: list[tuple[Any, str]] = [(value, "")]
-    looked_at = 0
-    while stack:
-        node, path = stack.pop()
-        looked_at += 1
-        if looked_at % CHECK_EVERY == 0:
-            check()
-            if len(found) > MOST_FIELDS:
-                return {}
-        if isinstance(node, Pairs):
-            stack.extend((m, path + key_step(key, first=not path)) for key, m in node)
-        elif isinstance(node, list):
-            stack.extend((element, path + "[]") for element in node)
-        elif path:
-            types = found.setdefault(path, set())
-            if node is not None:
-                types.add(_type(node))
-    if len(found) > MOST_FIELDS:
-        return {}
-    return {path: " or ".join(sorted(types)) or "empty" for path, types in sorted(found.items())}
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
+        self._types: dict[str, set[str]] = {}
+
+    def add(self, value: Any) -> None:
+        """Look at the next part."""
+        stack: list[tuple[Any, str]] = [(value, "")]
+        looked_at = 0
+        while stack and len(self._types) <= MOST_FIELDS:
+            node, path = stack.pop()
+            looked_at += 1
+            if looked_at % CHECK_EVERY == 0:
+                self._check()
+            if isinstance(node, Pairs):
+                stack.extend((m, path + key_step(key, first=not path)) for key, m in node)
+            elif isinstance(node, list):
+                stack.extend((element, path + "[]") for element in node)
+            elif path:
+                types = self._types.setdefault(path, set())
+                if node is not None:
+                    types.add(_type(node))
+
+    def found(self) -> Schema:
+        """The fields; none when there are more than MOST_FIELDS."""
+        if len(self._types) > MOST_FIELDS:
+            return {}
+        return {
+            path: " or ".join(sorted(types)) or "empty"
+            for path, types in sorted(self._types.items())
+        }
 
 
 def schema_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from core.text.decode import Number, Pairs
 Parts = tuple[str | int, ...]
 
 _SIMPLE = re.compile(r"\$(?:\.[A-Za-z_]\w*|\['[^'\\]+'\])*")
+_WHOLE_ARRAY = re.compile(rf"({_SIMPLE.pattern})(?:\[\*\])?")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\['([^'\\]+)'\]")
 
 
@@ -40,6 +41,11 @@ def first_value(value: Any, expression: str) -> Any:
     return match.obj if match else None
 
 
+def selects_whole_array(expression: str) -> bool:
+    """Whether ``expression`` plainly selects all elements of one array, or one value."""
+    return bool(_WHOLE_ARRAY.fullmatch(expression))
+
+
 def select_records(value: Any, expression: str) -> list[Parts]:
     """Where the records are that ``expression`` selects, in document order.
 
@@ -61,6 +67,15 @@ def select_records(value: Any, expression: str) -> list[Parts]:
         else:
             chosen[parts] = None
     return [parts for parts in chosen if not any(parts[:n] in chosen for n in range(len(parts)))]
+
+
+def array_at(value: Any, keys: Parts) -> list[Any] | None:
+    """The array that ``keys``, names of members, lead to; None when there is none."""
+    for key in keys:
+        if not isinstance(value, Pairs):
+            return None
+        value = next((member for name, member in reversed(value) if name == key), None)
+    return value if isinstance(value, list) and not isinstance(value, Pairs) else None
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,27 @@ class Entry:
     """When this record's text last changed, in seconds since 1970."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """At most ``PART`` entries as they are stored: compressed, the records' JSON beside them."""
+
+    records: int
+    documents: int
+    packed: bytes
+    raws: bytes
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Part:
+        """The part of these entries."""
+        raws = _squeeze([entry.record.raw for entry in entries])
+        documents = sum(len(entry.chunks) for entry in entries)
+        return cls(len(entries), documents, _pack(entries), raws)
+
+    def entries(self) -> list[Entry]:
+        """The entries, without the records' JSON."""
+        return _unpack(self.packed)
+
+
 def entry_of(record: Record, chunks: Iterable[Chunk], updated_at: float) -> Entry:
     """The entry of a freshly chunked record."""
     return Entry(record, tuple((chunk.chunk_id, chunk.text) for chunk in chunks), updated_at)
@@ -49,7 +70,7 @@ class Contents:
         self._parts = database["link_contents"]
         self._kept = database["kept_syncs"]
 
-    def write(self, link_id: str, generation: int, number: int, entries: list[Entry]) -> None:
+    def write(self, link_id: str, generation: int, number: int, part: Part) -> None:
         """Store part ``number`` of a generation; nobody reads it before it is published."""
         insert(
             self._parts,
@@ -57,10 +78,10 @@ class Contents:
                 "link_id": link_id,
                 "generation": generation,
                 "number": number,
-                "records": len(entries),
-                "documents": sum(len(entry.chunks) for entry in entries),
-                "entries": _pack(entries),
-                "raws": _squeeze([entry.record.raw for entry in entries]),
+                "records": part.records,
+                "documents": part.documents,
+                "entries": part.packed,
+                "raws": part.raws,
             },
         )
 
@@ -167,7 +188,7 @@ def _worth_keeping(kept: Iterable[Mapping[str, Any]], live: int, now: float) -> 
     return sorted(worth)
 
 
-def _pack(entries: list[Entry]) -> bytes:
+def _pack(entries: Sequence[Entry]) -> bytes:
     rows = [
         [
             entry.record.key,

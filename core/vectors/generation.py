@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from core.leases import Lease, Leases
-from core.models import Chunk, PageLink, Record
-from core.text.changes import Changes, describe_changes
-from core.vectors.contents import PART, Contents, entry_of
-from core.vectors.documents import WRITE_BATCH, Vector, VectorDocuments
-from core.vectors.embed import Embedder, Embedding
+from core.models import Chunk, PageLink
+from core.text.changes import ChangeLog, Changes, record_name
+from core.text.chunk import chunk_of, text_hash_of
+from core.text.spool import Spool
+from core.vectors.ahead import WINDOW, Ahead
+from core.vectors.before import Before
+from core.vectors.contents import PART, Contents, Entry, Part, entry_of
+from core.vectors.documents import WRITE_BATCH, VectorDocuments
+
+# So many records are compared with what they were in one go through what is served.
+COMPARED = 20_000
+# So many batches are offered to be embedded before the first of them is stored.
+OFFERED = 2 * WINDOW // WRITE_BATCH
 
 Check = Callable[[], None]
 
@@ -21,44 +31,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to write: every chunk of today, the new ones, and the ids that go."""
+    """What a run has to write: the parts of the contents, the ids that are new and that go."""
 
-    records: list[Record]
-    chunks: list[list[Chunk]]
-    new: list[Chunk]
+    parts: list[Part]
+    new: set[str]
     gone: list[str]
     kept: int
-    updated_at: dict[str, float]
     changes: Changes
 
-
-@dataclass
-class _Batch:
-    """Chunks on their way into the store."""
-
-    chunks: Sequence[Chunk]
-    texts: dict[str, str]
-    known: dict[str, Vector]
-    before: _Batch | None
-    """The batch that embeds some of this one's texts, too."""
-    missing: list[str]
-    embedding: Embedding | None
-
     @property
-    def reused(self) -> int:
-        """How many of the chunks needed no embedding of their own."""
-        return len(self.chunks) - len(self.missing)
-
-    def vectors(self) -> dict[str, Vector]:
-        """Wait for the vectors of all the texts, by text hash."""
-        if self.embedding is not None:
-            self.known |= dict(zip(self.missing, self.embedding.result(), strict=True))
-            self.embedding = None
-        if self.before is not None:
-            shared = self.before.vectors()
-            self.known |= {h: shared[h] for h in self.texts if h in shared}
-            self.before = None
-        return self.known
+    def documents(self) -> int:
+        """How many documents there will be."""
+        return sum(part.documents for part in self.parts)
 
 
 class GenerationWriter:
@@ -68,105 +52,117 @@ class GenerationWriter:
     """
 
     def __init__(
-        self,
-        leases: Leases,
-        contents: Contents,
-        documents: VectorDocuments,
-        embedder: Embedder,
+        self, leases: Leases, contents: Contents, documents: VectorDocuments, model: str
     ) -> None:
         self._leases = leases
         self._contents = contents
         self._documents = documents
-        self._embedder = embedder
+        self._model = model
 
-    def compare(
-        self, lease: Lease, records: list[Record], chunks: list[list[Chunk]], check: Check
-    ) -> Plan:
+    def compare(self, lease: Lease, records: Spool, before: Before, check: Check) -> Plan:
         """What there is to do; undoes what a run that died has written."""
         link_id, live = lease.link_id, lease.state["live_generation"]
+        absent = self._undo(lease) if lease.state["writing"] or not live else frozenset()
+        parts: list[Part] = []
+        new: set[str] = set()
+        kept = 0
         now = time.time()
-        served: set[str] = set()
-        before: dict[str, Record] = {}
-        updated: dict[str, float] = {}
-        for entry in self._contents.read(link_id, live) if live else ():
+        for pieces in _batches(records, PART):
             check()
-            served.update(chunk_id for chunk_id, _ in entry.chunks)
-            before[entry.record.key] = entry.record
-            updated[entry.record.key] = entry.updated_at
-        if lease.state["writing"] or not live:
-            self._documents.clean(link_id, live, served)
-            self._contents.drop_unpublished(link_id, live)
-            served &= self._documents.present(link_id)
-        wanted = {chunk.chunk_id: chunk for own in chunks for chunk in own}
-        return Plan(
-            records,
-            chunks,
-            new=[chunk for chunk_id, chunk in wanted.items() if chunk_id not in served],
-            gone=sorted(served - wanted.keys()),
-            kept=len(served & wanted.keys()),
-            updated_at={
-                record.key: updated[record.key]
-                if record.key in before and before[record.key].lines == record.lines
-                else now
-                for record in records
-            },
-            changes=describe_changes(before, records) if live else Changes([], 0),
-        )
+            entries: list[Entry] = []
+            for record, texts in pieces:
+                chunks = [chunk_of(record, text, link_id, self._model) for text in texts]
+                since = before.same_since(record)
+                entries.append(entry_of(record, chunks, now if since is None else since))
+                ids = {chunk.chunk_id for chunk in chunks}
+                fresh = ids & absent if before.has_chunks_of(record) else ids
+                kept += len(ids) - len(fresh)
+                new |= fresh
+            parts.append(Part.of(entries))
+        gone: list[str] = []
+        changes = Changes([], 0)
+        if live:
+            had, changes = self._changes(lease, records, before, check)
+            # A record that changed may still have chunks that read as they did.
+            same = new & had - absent
+            kept += len(same)
+            new -= same
+            gone = sorted(had - same - absent)
+        return Plan(parts, new, gone, kept, changes)
+
+    def _undo(self, lease: Lease) -> frozenset[str]:
+        """Undo what a run that died has written; the documents that are served, but not there."""
+        link_id, live = lease.link_id, lease.state["live_generation"]
+        served = {
+            chunk_id
+            for entry in (self._contents.read(link_id, live) if live else ())
+            for chunk_id, _ in entry.chunks
+        }
+        self._documents.clean(link_id, live, served)
+        self._contents.drop_unpublished(link_id, live)
+        return frozenset(served - self._documents.present(link_id))
+
+    def _changes(
+        self, lease: Lease, records: Spool, before: Before, check: Check
+    ) -> tuple[set[str], Changes]:
+        """The chunks of records that are served, but not as they are now; and what is different."""
+        # Of the records that stay: whether their chunks are those that are served.
+        held = {record.key: before.has_chunks_of(record) for record, _ in records}
+        had: set[str] = set()
+        removed: list[str] = []
+        if sum(held.values()) < len(before):
+            for entry in self._served(lease, check):
+                if not held.get(entry.record.key):
+                    had.update(chunk_id for chunk_id, _ in entry.chunks)
+                if entry.record.key not in held:
+                    removed.append(record_name(entry.record))
+        changes = ChangeLog()
+        changed = (record for record, _ in records if before.same_since(record) is None)
+        for window in _batches(changed, COMPARED):
+            known = {record.key for record in window if record.key in before}
+            entries = self._served(lease, check) if known else ()
+            old = {e.record.key: e.record for e in entries if e.record.key in known}
+            for record in window:
+                changes.compare(old.get(record.key), record)
+        for name in removed:
+            changes.removed(name)
+        return had, changes.all()
+
+    def _served(self, lease: Lease, check: Check) -> Iterator[Entry]:
+        for entry in self._contents.read(lease.link_id, lease.state["live_generation"]):
+            check()
+            yield entry
 
     def embed(
         self,
         link: PageLink,
         lease: Lease,
         plan: Plan,
+        ahead: Ahead,
         check: Check,
         on_stored: Callable[[int, int], None],
-    ) -> int:
-        """Store the new chunks with their vectors; how many vectors were there already."""
+    ) -> None:
+        """Store the new chunks with their vectors. ``on_stored`` hears how many of how many."""
         self._leases.note(lease, {"writing": True})
         generation = lease.state["live_generation"] + 1
-        model = self._embedder.model_name
-        # Of like length together: a batch is padded to its longest text.
-        todo = sorted(plan.new, key=lambda chunk: len(chunk.text))
-        reused = done = 0
-        last: _Batch | None = None
-
-        def write(batch: _Batch) -> None:
-            nonlocal done
-            vectors = batch.vectors()
+        batches = _batches(_new_chunks(plan), WRITE_BATCH)
+        coming: deque[list[Chunk]] = deque()
+        done = 0
+        while True:
+            # More is offered than is written next: the embedder never waits for the store.
+            for batch in islice(batches, OFFERED - len(coming)):
+                ahead.offer(chunk.text for chunk in batch)
+                coming.append(batch)
+            if not coming:
+                return
+            batch = coming.popleft()
+            vectors = ahead.vectors([chunk.text_hash for chunk in batch], check)
             self._leases.check(lease)
-            self._documents.insert(
-                link,
-                generation,
-                model,
-                batch.chunks,
-                [vectors[chunk.text_hash] for chunk in batch.chunks],
-            )
-            done += len(batch.chunks)
-            on_stored(done, len(todo))
-
-        # A batch is written while the next is embedded: the embedder never waits for the store.
-        for chunks in _batches(todo, WRITE_BATCH):
-            check()
-            batch = self._begin(link.company_id, chunks, last)
-            reused += batch.reused
-            if last:
-                write(last)
-            last = batch
-        if last:
-            check()
-            write(last)
-        return reused
-
-    def _begin(self, company_id: str, chunks: Sequence[Chunk], before: _Batch | None) -> _Batch:
-        """Look up the vectors that are there already, and begin to embed the other texts."""
-        texts = {chunk.text_hash: chunk.text for chunk in chunks}
-        # The batch before is not stored yet; like texts stand beside each other.
-        shared = texts.keys() & before.texts.keys() if before else set()
-        unknown = [text_hash for text_hash in texts if text_hash not in shared]
-        known = self._documents.vectors_of(company_id, self._embedder.model_name, unknown)
-        missing = [text_hash for text_hash in unknown if text_hash not in known]
-        embedding = self._embedder.start([texts[h] for h in missing]) if missing else None
-        return _Batch(chunks, texts, known, before if shared else None, missing, embedding)
+            self._documents.insert(link, generation, self._model, batch, vectors)
+            still_wanted = {chunk.text_hash for others in coming for chunk in others}
+            ahead.forget({chunk.text_hash for chunk in batch} - still_wanted)
+            done += len(batch)
+            on_stored(done, len(plan.new))
 
     def outdate(self, lease: Lease, plan: Plan, check: Check) -> None:
         """Mark what is no longer part of the next generation."""
@@ -182,14 +178,10 @@ class GenerationWriter:
         generation = lease.state["live_generation"] + 1
         # Parts of this number may have been left behind by a run that died.
         self._contents.drop_unpublished(lease.link_id, generation - 1)
-        entries = [
-            entry_of(record, own, plan.updated_at[record.key])
-            for record, own in zip(plan.records, plan.chunks, strict=True)
-        ]
-        for number, part in enumerate(_batches(entries, PART)):
+        for number, part in enumerate(plan.parts):
             check()
             self._leases.check(lease)
-            self._contents.write(lease.link_id, generation, number, list(part))
+            self._contents.write(lease.link_id, generation, number, part)
         self._contents.announce(lease.link_id, generation, facts)
 
     def clean_up(self, lease: Lease, live: int) -> None:
@@ -198,6 +190,16 @@ class GenerationWriter:
         self._contents.prune(lease.link_id, live)
 
 
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _new_chunks(plan: Plan) -> Iterator[Chunk]:
+    for part in plan.parts:
+        for entry in part.entries():
+            for chunk_id, text in entry.chunks:
+                if chunk_id in plan.new:
+                    record = entry.record
+                    yield Chunk(chunk_id, record.key, record.path, text, text_hash_of(text))
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -51,7 +51,7 @@ def test_a_run_times_its_steps_and_counts(api: Client, page_id: str, crm: Crm, p
     link = api.add_link(page_id, crm.serve(path, customers("Ann A", "Ben B")))
     run = api.ended_run(link["link_id"])
     steps = [step["step"] for step in run["steps"]]
-    assert steps == ["fetch", "flatten", "chunk", "compare", "embed", "publish"]
+    assert steps == ["fetch", "flatten", "compare", "embed", "publish"]
     assert all(step["seconds"] >= 0 for step in run["steps"])
     assert sum(step["seconds"] for step in run["steps"]) <= run["duration_seconds"] + 0.1
     counts = run["counts"]

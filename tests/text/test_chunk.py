@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from core.models import Chunk
-from core.text.chunk import MAX_TOKENS, chunk_records
+from core.text.chunk import MAX_TOKENS, chunk_of, cut_records
 from core.text.decode import Json, Text, parse_json
 from core.text.flatten import flatten
 from core.vectors.embed import Embedder
@@ -14,9 +14,12 @@ from core.vectors.embed import Embedder
 
 def chunks_of(embedder: Embedder, value: Any) -> list[list[Chunk]]:
     answer = Text(value) if isinstance(value, str) else Json(parse_json(json.dumps(value)))
-    return chunk_records(
-        flatten(answer).records, link_id="l", model="m", count_tokens=embedder.count_tokens
-    )
+    records = flatten(answer).records
+    cut = cut_records(records, embedder.count_tokens)
+    return [
+        [chunk_of(record, text, "l", "m") for text in texts]
+        for record, texts in zip(records, cut, strict=True)
+    ]
 
 
 LONG = {

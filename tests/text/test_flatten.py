@@ -163,7 +163,7 @@ def test_records_are_the_longest_array_of_objects() -> None:
     }
     flattened = flatten(Json(parse_json(json.dumps(answer))))
     assert flattened.records_at == "data.customers[]"
-    assert flattened.record_count == 3
+    assert [r.pattern for r in flattened.records].count("data.customers[]") == 3
 
 
 def test_a_moved_record_keeps_its_key_and_its_lines() -> None:

@@ -6,18 +6,19 @@ API key. What a query may do is up to the session it runs in, which only reads (
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from core.connectors.batches import Batches
 from core.connectors.database.rows import read_rows
 from core.connectors.database.sessions import parse_database_url, reading_engine
 from core.connectors.interface import Context, Fetched, Options
 from core.errors import AddressRefused, InvalidRequest
 from core.models import CrmLink
 from core.security.network import AddressGuard
-from core.text.decode import Json, Pairs
 
 
 class DatabaseOptions(Options):
@@ -49,6 +50,9 @@ class DatabaseConnector:
         """The rows as records. Raises FetchError, LimitExceeded, or what cut the watch."""
         key = context.box.open(link.api_key) if link.api_key else ""
         most = min(int(link.options.get("max_rows") or 2**62), context.limits.max_records)
-        with reading_engine(link.url, key, context) as engine:
-            rows, size = read_rows(engine, str(link.options["query"]), most, context)
-        return Fetched(Json(Pairs([("rows", rows)])), size)
+        fetched = Fetched(None, 0)
+        source = contextlib.ExitStack()
+        engine = source.enter_context(reading_engine(link.url, key, context))
+        rows = read_rows(engine, str(link.options["query"]), most, context, fetched)
+        Batches("rows", rows, source).begin(fetched)
+        return fetched

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Generator
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from core.connectors.interface import Context
+from core.connectors.interface import Context, Fetched
 from core.errors import ConnectionFailed, FetchError, LimitExceeded, QueryRefused
 from core.text.decode import Number, Pairs, parse_json
 
@@ -32,16 +33,15 @@ _SAID = 300
 
 
 def read_rows(
-    engine: Engine, query: str, max_rows: int, context: Context
-) -> tuple[list[Pairs], int]:
-    """The rows, and about how many bytes they are; read in batches as they come.
+    engine: Engine, query: str, max_rows: int, context: Context, fetched: Fetched
+) -> Generator[list[Pairs]]:
+    """The rows, in batches as they come; about how many bytes they are is noted in ``fetched``.
 
     Raises QueryRefused, ConnectionFailed, LimitExceeded, or what cut the watch.
     """
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-    rows: list[Pairs] = []
-    size = 0
+    count = 0
     try:
         with engine.connect() as connection:
             options = {"stream_results": True, "no_parameters": True, "yield_per": BATCH}
@@ -51,12 +51,13 @@ def read_rows(
             names = list(answer.keys())
             for batch in answer.partitions(BATCH):
                 context.watch.check()
-                for row in batch:
-                    size += sum(len(str(value)) for value in row)
-                    rows.append(Pairs((n, _value(v)) for n, v in zip(names, row, strict=True)))
-                _check_size(len(rows), size, max_rows, context)
-                context.on_page(1, len(rows))
-            return rows, size
+                count += len(batch)
+                fetched.bytes += sum(len(str(value)) for row in batch for value in row)
+                _check_size(count, fetched.bytes, max_rows, context)
+                context.on_page(1, count)
+                yield [
+                    Pairs((n, _value(v)) for n, v in zip(names, row, strict=True)) for row in batch
+                ]
     except FetchError:
         raise
     except DBAPIError as error:

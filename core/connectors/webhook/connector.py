@@ -7,20 +7,23 @@ events off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Generator, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from core.connectors.batches import Batches
 from core.connectors.interface import Context, Fetched, JsonPath, Options
 from core.connectors.webhook.events import changes_of, record_ids
-from core.connectors.webhook.inbox import Change, Inbox
+from core.connectors.webhook.inbox import BATCH, Change, Inbox
 from core.connectors.webhook.signatures import Scheme
 from core.errors import SyncError
 from core.models import CrmLink
 from core.security.network import AddressGuard
 from core.store import Document
-from core.text.decode import Json, Pairs, Text, parse_json
+from core.text.decode import Text, parse_json
 
 
 class WebhookOptions(Options):
@@ -57,12 +60,13 @@ class WebhookConnector:
             inbox.apply(link.link_id, events, self._changes(link, inbox, events, context))
             worked_off += len(events)
             context.on_page(1, worked_off)
-        records = [parse_json(record) for _, record in inbox.records(link.link_id)]
-        size = sum(len(str(record)) for record in records)
-        if not records and not worked_off:
-            return Fetched(None, 0, note="No event has come yet")
-        answer = Json(Pairs([("records", records)])) if records else Text("")
-        return Fetched(answer, size, is_meant=True, note=f"{worked_off} events worked off")
+        fetched = Fetched(None, 0, is_meant=True, note=f"{worked_off} events worked off")
+        records = _records(inbox, link.link_id, fetched)
+        if not Batches("records", records, contextlib.ExitStack()).begin(fetched):
+            if not worked_off:
+                return Fetched(None, 0, note="No event has come yet")
+            fetched.answer, fetched.grows = Text(""), None
+        return fetched
 
     def _changes(
         self, link: CrmLink, inbox: Inbox, events: list[Document], context: Context
@@ -83,3 +87,10 @@ class WebhookConnector:
             known |= {change.record_id: change.record for change in own}
             changes += own
         return changes
+
+
+def _records(inbox: Inbox, link_id: str, fetched: Fetched) -> Generator[list[Any]]:
+    records = inbox.records(link_id)
+    while batch := [record for _, record in islice(records, BATCH)]:
+        fetched.bytes += sum(len(record) for record in batch)
+        yield [parse_json(record) for record in batch]

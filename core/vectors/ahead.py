@@ -1,0 +1,131 @@
+"""Embedding what a run will store, while it still fetches, compares and writes.
+
+The embedder is by far the slowest of a run's parts: it is given texts as soon as they are known.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from core.text.chunk import text_hash_of
+from core.vectors.documents import WRITE_BATCH, Vector
+from core.vectors.embed import Embedder, Embedding
+
+# Vectors that wait to be stored, and texts that wait to be embedded: 25 MB.
+MOST_WAITING = 16_000
+# Texts are put in order of length so many at a time: a batch is padded to its longest text.
+WINDOW = 2000
+
+Lookup = Callable[[Sequence[str]], Mapping[str, Vector]]
+"""The vectors that are stored already, by text hash."""
+
+
+class Ahead:
+    """Embeds texts in the order in which they are offered, in a thread of its own.
+
+    Texts are known by their hashes; one that is offered twice is embedded once. To be closed.
+    """
+
+    def __init__(self, embedder: Embedder, stored: Lookup) -> None:
+        self._embedder = embedder
+        self._stored = stored
+        self._changed = threading.Condition()
+        self._queue: deque[tuple[str, str]] = deque()
+        self._waiting: set[str] = set()
+        self._vectors: dict[str, Vector] = {}
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._closed = False
+        self.embedded = 0
+        """How many texts had to be embedded."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more should be offered before some of it is taken."""
+        return len(self._waiting) + len(self._vectors) < MOST_WAITING
+
+    def offer(self, texts: Iterable[str]) -> None:
+        """Have ``texts`` embedded, unless they are already, or will be."""
+        with self._changed:
+            for text in texts:
+                text_hash = text_hash_of(text)
+                if text_hash not in self._waiting and text_hash not in self._vectors:
+                    self._waiting.add(text_hash)
+                    self._queue.append((text_hash, text))
+            if self._queue and self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def vectors(self, hashes: Sequence[str], check: Callable[[], None]) -> list[Vector]:
+        """The vectors of texts that were offered, as soon as there are all of them.
+
+        ``check`` is called while waiting, and may raise to stop. Raises what embedding raised.
+        """
+        with self._changed:
+            while not self._error and any(h in self._waiting for h in hashes):
+                self._changed.wait(0.5)
+                check()
+            if self._error:
+                raise self._error
+            return [self._vectors[h] for h in hashes]
+
+    def forget(self, hashes: Collection[str]) -> None:
+        """Let go of vectors that are stored now."""
+        with self._changed:
+            for text_hash in hashes:
+                self._vectors.pop(text_hash, None)
+
+    def close(self) -> None:
+        """Embed no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        try:
+            while window := self._next_window():
+                self._embed(window)
+        except BaseException as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _next_window(self) -> list[tuple[str, str]]:
+        with self._changed:
+            while not self._queue and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return []
+            return [self._queue.popleft() for _ in range(min(WINDOW, len(self._queue)))]
+
+    def _embed(self, window: list[tuple[str, str]]) -> None:
+        window.sort(key=lambda one: len(one[1]))
+        last: tuple[list[str], Embedding] | None = None
+        # Small batches leave others their turn; the next one begins before the last has ended.
+        for start in range(0, len(window), WRITE_BATCH):
+            if self._closed:
+                return
+            texts = dict(window[start : start + WRITE_BATCH])
+            stored = self._stored(list(texts))
+            self._keep(stored)
+            missing = [text_hash for text_hash in texts if text_hash not in stored]
+            begun = self._embedder.start([texts[h] for h in missing])
+            if last:
+                self._finish(*last)
+            last = missing, begun
+        if last:
+            self._finish(*last)
+
+    def _finish(self, hashes: list[str], embedding: Embedding) -> None:
+        if hashes:
+            self._keep(dict(zip(hashes, embedding.result(), strict=True)))
+            self.embedded += len(hashes)
+
+    def _keep(self, vectors: Mapping[str, Vector]) -> None:
+        with self._changed:
+            self._vectors |= vectors
+            self._waiting -= vectors.keys()
+            self._changed.notify_all()
