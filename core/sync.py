@@ -26,6 +26,7 @@ from core.connectors.registry import connector_of
 from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.known_fields import KnownFields
 from core.leases import Lease, Leases
+from core.memory import give_back
 from core.models import PageLink, RunState, Trigger
 from core.policies import Policies
 from core.runs import Runs
@@ -46,7 +47,7 @@ from core.vectors.contents import Contents
 from core.vectors.cutter import Cutter
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
-from core.vectors.generation import GenerationWriter
+from core.vectors.generation import GIVEN_BACK, GenerationWriter
 
 # All of a run but the fetching may take this long.
 WORK_SECONDS = 3600.0
@@ -226,6 +227,10 @@ class Sync:
 
             step("compare")
             plan = self._writer.compare(lease, records, before, watch.check)
+            for spool in (records, prepared.records):
+                spool.clear()
+            if len(plan.new) >= GIVEN_BACK:
+                give_back()
             step("embed")
 
             def on_stored(done: int, total: int) -> None:

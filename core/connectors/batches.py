@@ -36,7 +36,8 @@ class Batches:
             yield self._part(batch)
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Let go of the source, and of what came."""
+        self._come = []
         self._batches.close()
         self._source.close()
 

@@ -36,6 +36,7 @@ class Spool:
         self._blocks: list[bytes] = []
         self._open: list[Any] = []
         self._keys: list[str] = []
+        self._count = 0
         self._patterns: Counter[str] = Counter()
         self._hash = hashlib.sha256()
         self.total_lines = 0
@@ -43,7 +44,7 @@ class Spool:
         """Whether nothing but empty objects, empty arrays and null came."""
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return self._count
 
     def __iter__(self) -> Iterator[Piece]:
         keys = iter(self._keys)
@@ -79,11 +80,16 @@ class Spool:
         self._keys.insert(0, record.key)
         self._blocks.insert(0, _compressed([_row(record, texts)]))
 
+    def clear(self) -> None:
+        """Let go of the records; what they amount to stays known."""
+        self._blocks, self._open, self._keys = [], [], []
+
     def name(self, keys: Sequence[str]) -> None:
         """Give all records their keys."""
         self._keys = list(keys)
 
     def _take_in(self, record: Record) -> None:
+        self._count += 1
         self._patterns[record.pattern] += 1
         self.total_lines += len(record.lines)
         text = "\n".join((record.path, str(record.at), *record.lines, ""))

@@ -13,8 +13,8 @@ from core.text.chunk import text_hash_of
 from core.vectors.documents import WRITE_BATCH, Vector
 from core.vectors.embed import Embedder, Embedding
 
-# Vectors that wait to be stored, and texts that wait to be embedded: 25 MB.
-MOST_WAITING = 16_000
+# Vectors that wait to be stored, and texts that wait to be embedded: 15 MB.
+MOST_WAITING = 10_000
 # Texts are put in order of length so many at a time: a batch is padded to its longest text.
 WINDOW = 2000
 

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from core.leases import Lease, Leases
+from core.memory import give_back
 from core.models import Chunk, PageLink
 from core.text.changes import ChangeLog, Changes, record_name
 from core.text.chunk import chunk_of, text_hash_of
@@ -23,6 +24,8 @@ from core.vectors.documents import WRITE_BATCH, VectorDocuments
 COMPARED = 20_000
 # So many batches are offered to be embedded before the first of them is stored.
 OFFERED = 2 * WINDOW // WRITE_BATCH
+# After so many documents memory is given back.
+GIVEN_BACK = 5000
 
 Check = Callable[[], None]
 
@@ -162,6 +165,8 @@ class GenerationWriter:
             still_wanted = {chunk.text_hash for others in coming for chunk in others}
             ahead.forget({chunk.text_hash for chunk in batch} - still_wanted)
             done += len(batch)
+            if done % GIVEN_BACK < len(batch):
+                give_back()
             on_stored(done, len(plan.new))
 
     def outdate(self, lease: Lease, plan: Plan, check: Check) -> None:

@@ -120,8 +120,9 @@ class Pages:
             yield self._part(page.value)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and let go of what came."""
         self._session.close()
+        self._bodies = []
 
     def _part(self, value: Any) -> Json:
         part: Any = array_at(value, self._at)
