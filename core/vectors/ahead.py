@@ -6,7 +6,7 @@ The embedder is by far the slowest of a run's parts: it is given texts as soon a
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from core.text.chunk import text_hash_of
@@ -16,7 +16,7 @@ from core.vectors.embed import Embedder, Embedding
 # Vectors that wait to be stored, and texts that wait to be embedded: 15 MB.
 MOST_WAITING = 10_000
 # Texts are put in order of length so many at a time: a batch is padded to its longest text.
-WINDOW = 2000
+WINDOW = 600
 
 Lookup = Callable[[Sequence[str]], Mapping[str, Vector]]
 """The vectors that are stored already, by text hash."""
@@ -32,7 +32,8 @@ class Ahead:
         self._embedder = embedder
         self._stored = stored
         self._changed = threading.Condition()
-        self._queue: deque[tuple[str, str]] = deque()
+        self._queue: OrderedDict[str, str] = OrderedDict()
+        self._window: list[tuple[str, str]] = []
         self._waiting: set[str] = set()
         self._vectors: dict[str, Vector] = {}
         self._thread: threading.Thread | None = None
@@ -53,7 +54,7 @@ class Ahead:
                 text_hash = text_hash_of(text)
                 if text_hash not in self._waiting and text_hash not in self._vectors:
                     self._waiting.add(text_hash)
-                    self._queue.append((text_hash, text))
+                    self._queue[text_hash] = text
             if self._queue and self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
                 self._thread.start()
@@ -65,6 +66,10 @@ class Ahead:
         ``check`` is called while waiting, and may raise to stop. Raises what embedding raised.
         """
         with self._changed:
+            # What is waited for comes first: it may have been offered last.
+            for text_hash in reversed(hashes):
+                if text_hash in self._queue:
+                    self._queue.move_to_end(text_hash, last=False)
             while not self._error and any(h in self._waiting for h in hashes):
                 self._changed.wait(0.5)
                 check()
@@ -86,38 +91,38 @@ class Ahead:
 
     def _work(self) -> None:
         try:
-            while window := self._next_window():
-                self._embed(window)
+            last: tuple[list[str], Embedding] | None = None
+            # Small batches leave others their turn; one begins before the last has ended.
+            while True:
+                texts = self._next_batch(wait=last is None)
+                if not texts and last is None:
+                    return
+                begun = self._begin(texts) if texts else None
+                if last:
+                    self._finish(*last)
+                last = begun
         except BaseException as error:
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
 
-    def _next_window(self) -> list[tuple[str, str]]:
+    def _next_batch(self, *, wait: bool) -> dict[str, str]:
+        """What is embedded next, by text hash; nothing when it is closed, or there is nothing."""
         with self._changed:
-            while not self._queue and not self._closed:
-                self._changed.wait()
+            if not self._window:
+                while wait and not self._queue and not self._closed:
+                    self._changed.wait()
+                window = [self._queue.popitem(False) for _ in range(min(WINDOW, len(self._queue)))]
+                self._window = sorted(window, key=lambda one: -len(one[1]))
             if self._closed:
-                return []
-            return [self._queue.popleft() for _ in range(min(WINDOW, len(self._queue)))]
+                return {}
+            return dict(self._window.pop() for _ in range(min(WRITE_BATCH, len(self._window))))
 
-    def _embed(self, window: list[tuple[str, str]]) -> None:
-        window.sort(key=lambda one: len(one[1]))
-        last: tuple[list[str], Embedding] | None = None
-        # Small batches leave others their turn; the next one begins before the last has ended.
-        for start in range(0, len(window), WRITE_BATCH):
-            if self._closed:
-                return
-            texts = dict(window[start : start + WRITE_BATCH])
-            stored = self._stored(list(texts))
-            self._keep(stored)
-            missing = [text_hash for text_hash in texts if text_hash not in stored]
-            begun = self._embedder.start([texts[h] for h in missing])
-            if last:
-                self._finish(*last)
-            last = missing, begun
-        if last:
-            self._finish(*last)
+    def _begin(self, texts: dict[str, str]) -> tuple[list[str], Embedding]:
+        stored = self._stored(list(texts))
+        self._keep(stored)
+        missing = [text_hash for text_hash in texts if text_hash not in stored]
+        return missing, self._embedder.start([texts[h] for h in missing])
 
     def _finish(self, hashes: list[str], embedding: Embedding) -> None:
         if hashes:
