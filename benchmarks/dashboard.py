@@ -24,7 +24,7 @@ from core.settings import Settings
 from core.store import Document
 from core.text.decode import Json, parse_json
 from core.text.flatten import flatten
-from core.vectors.contents import PART, Entry
+from core.vectors.contents import PART, Entry, Part
 from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Product
 from tests.servers.crm import Crm
@@ -108,7 +108,7 @@ def write_text(desk: Desk) -> str:
         for record in flattened.records
     ]
     for number, start in enumerate(range(0, len(entries), PART)):
-        desk.contents.write(link_id, 1, number, entries[start : start + PART])
+        desk.contents.write(link_id, 1, number, Part.of(entries[start : start + PART]))
     facts = {"records": len(entries), "lines": BIG_LINES, "run_id": None, "redacted": {}}
     desk.contents.announce(link_id, 1, facts)
     desk.database["link_states"].update_one(

@@ -21,7 +21,7 @@ from core.desk import Desk
 from core.models import Channel, Chunk, CrmLink, PageLink, Record
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
-from core.vectors.contents import PART, entry_of
+from core.vectors.contents import PART, Part, entry_of
 from core.vectors.embed import Embedder
 
 PAGE = "1"
@@ -93,7 +93,7 @@ def store(desk: Desk, link: PageLink, rows: Any) -> None:
         desk.documents.insert(link, 1, "made up", part, rows[start : start + 2000])
     for number, start in enumerate(range(0, len(rows), PART)):
         made = [entry_of(record, [chunk], 0.0) for record, chunk in entries[start : start + PART]]
-        desk.contents.write(link.link.link_id, 1, number, made)
+        desk.contents.write(link.link.link_id, 1, number, Part.of(made))
 
 
 def timed(ask: Callable[[int], Any]) -> tuple[float, float, list[Any]]:
