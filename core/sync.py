@@ -23,7 +23,6 @@ from core.connectors.http import TimedParts, Watch
 from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.pauses import HostPauses
 from core.connectors.registry import connector_of
-from core.errors import EmptyAnswer, Held, LimitExceeded
 from core.known_fields import KnownFields
 from core.leases import Lease, Leases
 from core.memory import give_back
@@ -33,6 +32,7 @@ from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.settings import Settings
+from core.shrinking import check_size
 from core.store import Database
 from core.text.changes import Changes
 from core.text.erased import ErasedValues
@@ -51,8 +51,6 @@ from core.vectors.generation import GIVEN_BACK, GenerationWriter
 
 # All of a run but the fetching may take this long.
 WORK_SECONDS = 3600.0
-# Fewer than this share of the records served, and a person decides.
-SHRINK_THRESHOLD = 0.5
 # Every point of a run that ``on_step`` hears of, in order. Tests kill processes at each of them.
 STEPS = (
     "fetch",
@@ -210,7 +208,7 @@ class Sync:
                 facts["full_at"] = time.time()
                 self._say(run_id, _found(prepared, fetched))
                 if not fetched.is_meant:
-                    self._guard_shrinking(link, prepared, lease)
+                    check_size(link.link, prepared, lease.state, self._settings.max_records)
             record_count = records.count(records_at)
             counts |= {"lines": records.total_lines, "records": record_count}
             counts["set_aside"] = prepared.set_aside
@@ -377,33 +375,6 @@ class Sync:
             self._embedder,
             lambda hashes: self._documents.vectors_of(link.company_id, model, hashes),
         )
-
-    def _guard_shrinking(self, link: PageLink, prepared: Prepared, lease: Lease) -> None:
-        count, served = prepared.record_count, lease.state["records"]
-        if count > self._settings.max_records:
-            raise LimitExceeded(
-                f"The answer has {count:,} records, more than {self._settings.max_records:,}.",
-                action="Ask for less at once, or raise MAX_RECORDS.",
-            )
-        empty = prepared.records.is_empty
-        accepted = lease.state.get("accepted_records")
-        if accepted is not None and count >= accepted:
-            return
-        if not lease.state["live_generation"]:
-            if empty:
-                raise EmptyAnswer(
-                    "The CRM answered, but there is no record in it.",
-                    action="Check that the key may read the records, and that there are any.",
-                )
-            return
-        threshold = link.link.shrink_threshold
-        threshold = SHRINK_THRESHOLD if threshold is None else threshold
-        if (empty and served) or count < served * threshold:
-            raise Held(
-                f"The CRM answered with {count} records; {served} are served.",
-                records=count,
-                action="What was synced before is kept. If the CRM is right, approve the run.",
-            )
 
     def _say(self, run_id: str, text: str, level: str = "info") -> None:
         getattr(log, level)(text, run_id=run_id)

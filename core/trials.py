@@ -28,13 +28,13 @@ from core.policies import Policies
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
 from core.settings import Settings
+from core.shrinking import is_shrunk
 from core.store import Database, Document, insert
-from core.sync import SHRINK_THRESHOLD
 from core.text.changes import describe_changes
 from core.text.chunk import chunk_of, cut_records
 from core.text.erased import ErasedValues
 from core.text.flatten import assemble
-from core.text.prepare import Prepared, prepare
+from core.text.prepare import prepare
 from core.text.spool import Spool
 from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
@@ -221,7 +221,7 @@ class Trials:
                 "lines": changes.lines,
                 "total": changes.total,
                 "served_records": state["records"],
-                "would_be_held": _would_be_held(own, prepared, int(state["records"])),
+                "would_be_held": is_shrunk(own, prepared, int(state["records"])),
             }
         model = self._embedder.model_name
         chunks = 0
@@ -269,9 +269,3 @@ def _first_lines(records: Spool) -> list[str]:
     """The first lines of the text that the records make."""
     shown = [record for record, _ in records if record.at and record.at[0][0] < SHOWN_LINES]
     return assemble(shown, records.total_lines)[:SHOWN_LINES]
-
-
-def _would_be_held(link: CrmLink, prepared: Prepared, served: int) -> bool:
-    share = SHRINK_THRESHOLD if link.shrink_threshold is None else link.shrink_threshold
-    is_empty = prepared.records.is_empty
-    return prepared.record_count < served * share or (is_empty and served > 0)
