@@ -94,7 +94,8 @@ class Fetched:
     """The keys to the array that further parts add to; None when there are none."""
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Let go of the source, and of what came: values take many times their text."""
+        self.answer = None
         self.further.close()
 
 
