@@ -7,9 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import portalocker
-
 from core.store.interface import Database
+from core.store.lock import file_lock
 
 
 def compact(_: Database, data_dir: Path) -> None:
@@ -20,8 +19,8 @@ def compact(_: Database, data_dir: Path) -> None:
     folder = data_dir / "store"
     if not folder.exists():
         return
-    # The engine's own lock: writers wait instead of finding the file busy.
-    with portalocker.Lock(str(folder / ".tinymongo.lock"), timeout=30):
+    # Writers wait instead of finding the file busy.
+    with file_lock(folder):
         for path in sorted(folder.glob("**/*")):
             if not path.is_file() or not _is_sqlite(path):
                 continue

@@ -35,9 +35,6 @@ INDEXES: dict[str, tuple[str, ...]] = {
 }
 
 
-LOCK_POLL_SECONDS = 0.005
-
-
 def open_store(settings: Settings) -> Database:
     """The database named by the settings, with its indexes in place.
 
@@ -70,17 +67,13 @@ def _mongodb(settings: Settings) -> Database:
 
 
 def _embedded(settings: Settings) -> Database:
-    import portalocker.utils
     import tinymongo
 
-    from core.store.engine import NarrowingEngine
+    from core.store.engine import EmbeddedEngine
 
-    # The engine's write lock is asked for again and again while another process holds it, which is
-    # for milliseconds; at the library's quarter of a second each write beside a sync took that.
-    portalocker.utils.DEFAULT_CHECK_INTERVAL = LOCK_POLL_SECONDS
     folder = settings.data_dir / "store"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = tinymongo.MongoClient(tinymongo_folder=str(folder), backend="sqlite", tz_aware=True)
     database = client[settings.mongodb_database]
-    database.engine = NarrowingEngine(database.engine.path, database=settings.mongodb_database)
+    database.engine = EmbeddedEngine(database.engine.path, database=settings.mongodb_database)
     return cast(Database, database)

@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -198,6 +199,24 @@ def test_one_that_comes_again_is_taken_once(
     again = sender.send(first, **{"X-Shopify-Webhook-Id": "another"})
     assert again.json() == {"accepted": True, "is_duplicate": True}
     assert "John Smith" in served(api, page_id)
+
+
+def test_of_the_same_event_sent_at_once_one_is_taken(
+    product: Product, api: Client, page_id: str, scheme: str
+) -> None:
+    link = add(api, page_id, scheme)
+
+    def send(number: int) -> tuple[str, bool]:
+        record_id = str(number % 4)
+        body = event(scheme, record_id, f"Person {record_id}")
+        answer = Sender(product, link["link_id"], scheme).send(body)
+        assert answer.status_code == 202, answer.text
+        return record_id, answer.json()["is_duplicate"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(32)))
+    assert sorted(one for one, is_duplicate in answers if not is_duplicate) == ["0", "1", "2", "3"]
+    until(lambda: all(f"Person {n}" in served(api, page_id) for n in range(4)), "the records")
 
 
 def test_both_secrets_hold_during_a_rotation(product: Product, api: Client, page_id: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from core.settings import Settings
 from core.store import Collection, Database, insert, open_store
@@ -86,6 +86,31 @@ def test_an_id_is_taken_once(things: Collection) -> None:
     with pytest.raises(DuplicateKeyError):
         insert(things, {"_id": 1})
     assert things.count_documents({}) == 1
+
+
+def test_of_several_at_once_those_whose_id_is_taken_are_named(things: Collection) -> None:
+    insert(things, {"_id": "b", "n": 0})
+    several = [{"_id": name, "n": n} for n, name in enumerate(["a", "b", "c", "a"])]
+    with pytest.raises(BulkWriteError) as refused:
+        things.insert_many(several, ordered=False)
+    failures = refused.value.details["writeErrors"]
+    assert [(failure["index"], failure["code"]) for failure in failures] == [(1, 11000), (3, 11000)]
+    stored = list(things.find({}).sort("_id", 1))
+    assert stored == [{"_id": "a", "n": 0}, {"_id": "b", "n": 0}, {"_id": "c", "n": 2}]
+
+
+def test_several_ids_with_other_conditions(things: Collection) -> None:
+    things.insert_many([{"_id": f"{n}", "n": n, "kind": n % 2} for n in range(6)])
+    wanted = {"_id": {"$in": ["1", "2", "3", "3", "none"]}}
+    assert sorted(ids(things.find(wanted))) == ["1", "2", "3"]
+    assert sorted(ids(things.find(wanted | {"kind": 1}))) == ["1", "3"]
+    assert ids(things.find(wanted).sort("n", -1).limit(2)) == ["3", "2"]
+    assert list(things.find(wanted | {"kind": 0}, {"n": 1, "_id": 0})) == [{"n": 2}]
+    assert things.count_documents(wanted | {"n": {"$gt": 1}}) == 2
+    assert things.find_one({"_id": {"$in": []}}) is None
+    assert things.update_many(wanted | {"kind": 1}, {"$set": {"n": 9}}).modified_count == 2
+    assert things.delete_many(wanted | {"kind": 1}).deleted_count == 2
+    assert sorted(ids(things.find({}))) == ["0", "2", "4", "5"]
 
 
 def test_filters_select(things: Collection) -> None:

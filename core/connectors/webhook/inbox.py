@@ -13,16 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pymongo.errors import DuplicateKeyError
-
+from core.connectors.webhook.arrivals import Arrivals
 from core.security.secrets import SecretBox
-from core.store import Database, Document, insert
+from core.store import Database, Document
 from core.text.decode import parse_json
 from core.text.raw import raw_json
 
 # So long an event is known again; senders give up trying after three days or less.
 KNOWN_SECONDS = 7 * 24 * 3600.0
 BATCH = 500
+# One write holds up all others: events that come in meanwhile wait for no more than this.
+STORED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Inbox:
     def __init__(self, database: Database, box: SecretBox) -> None:
         self._box = box
         self._events = database["webhook_events"]
+        self._arrivals = Arrivals(self._events)
         self._records = database["webhook_records"]
 
     def add(self, link_id: str, event: str, name: str, body: str) -> bool:
@@ -51,11 +53,7 @@ class Inbox:
             "body": self._box.seal(body),
             "state": "new",
         }
-        try:
-            insert(self._events, document)
-        except DuplicateKeyError:
-            return False
-        return True
+        return self._arrivals.add(document)
 
     def waiting(self, link_id: str) -> list[Document]:
         """The events that are not worked off yet, first come first, a batch of them."""
@@ -78,12 +76,13 @@ class Inbox:
             for record_id, record in last.items()
             if record is not None
         ]
-        if fresh:
-            self._records.insert_many(fresh)
-        self._events.update_many(
-            {"link_id": link_id, "_id": {"$in": [event["_id"] for event in events]}},
-            {"$set": {"state": "done", "body": ""}},
-        )
+        for some in _slices(fresh):
+            self._records.insert_many(some)
+        for some in _slices(events):
+            self._events.update_many(
+                {"link_id": link_id, "_id": {"$in": [event["_id"] for event in some]}},
+                {"$set": {"state": "done", "body": ""}},
+            )
 
     def record(self, link_id: str, record_id: str) -> str | None:
         """One record's JSON, None when there is none."""
@@ -125,3 +124,8 @@ class Inbox:
         """Forget events that nobody sends again any more."""
         before = time.time() - KNOWN_SECONDS
         self._events.delete_many({"state": "done", "at": {"$lt": before}})
+
+
+def _slices(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
+    for start in range(0, len(documents), STORED_AT_ONCE):
+        yield documents[start : start + STORED_AT_ONCE]
