@@ -67,6 +67,18 @@ def test_a_token_that_was_taken_back_is_replaced_within_the_run(
     assert len(authorization.asked()) == 2
 
 
+def test_a_token_that_ends_between_two_pages_is_replaced(
+    api: Client, page_id: str, authorization: Authorization
+) -> None:
+    pages: list[list[object]] = [[{"id": n, "name": f"Person {n}"}] for n in range(4)]
+    url = authorization.protect_pages(pages)
+    link = api.add_link(page_id, url, options=authorization.options())
+    run = api.ended_run(link["link_id"])
+    assert (run["state"], run["counts"]["pages"]) == ("succeeded", 4)
+    assert len(authorization.asked()) == 4
+    assert all(any(f"Person {n}" in text for text in api.texts(page_id)) for n in range(4))
+
+
 def test_a_token_that_is_about_to_end_is_not_used_again(
     api: Client, page_id: str, authorization: Authorization
 ) -> None:

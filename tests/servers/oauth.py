@@ -48,6 +48,23 @@ class Authorization:
 
         return self.crm.serve(f"{self.path}/customers", respond)
 
+    def protect_pages(self, pages: list[list[object]]) -> str:
+        """Answer one page after the other, each of which uses up the token; the URL."""
+
+        def respond(request: Request) -> Answer:
+            token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token not in self.good:
+                return Answer({"error": "no"}, 401)
+            self.good.remove(token)
+            number = int(request.query.get("page", "1"))
+            is_last = number == len(pages)
+            following = (
+                None if is_last else f"http://{self.crm.host}{self.path}/pages?page={number + 1}"
+            )
+            return Answer({"customers": pages[number - 1], "next": following})
+
+        return self.crm.serve(f"{self.path}/pages", respond)
+
     def asked(self) -> list[dict[str, str]]:
         """What came to the token endpoint."""
         return [_form(request) for request in self.crm.asked(f"{self.path}/token")]

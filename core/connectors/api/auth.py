@@ -13,7 +13,7 @@ from core.models import CrmLink
 
 @dataclass(frozen=True)
 class Access:
-    """Headers and query parameters; ``renew`` forgets a token that turned out to be revoked."""
+    """Headers and query parameters; ``renew`` forgets a token that turned out to have ended."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
@@ -55,11 +55,10 @@ def _oauth2(link: CrmLink, context: Context) -> Access:
     tokens, grant = Tokens(context), grant_of(link, context)
 
     def with_token(token: str) -> Access:
-        return Access({"Authorization": f"Bearer {token}"})
+        def renew() -> Access:
+            tokens.forget(grant, token)
+            return with_token(tokens.token(grant))
 
-    def renew() -> Access:
-        tokens.forget(grant, token)
-        return with_token(tokens.token(grant))
+        return Access({"Authorization": f"Bearer {token}"}, renew=renew)
 
-    token = tokens.token(grant)
-    return Access(with_token(token).headers, renew=renew)
+    return with_token(tokens.token(grant))

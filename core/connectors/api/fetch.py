@@ -6,36 +6,18 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.connectors.api.auth import Access, access_of
-from core.connectors.api.pages import Pages, with_params
+from core.connectors.api.authorized import AuthorizedAsker
+from core.connectors.api.pages import Pages
 from core.connectors.backoff import Asker
 from core.connectors.http import GuardedSession
 from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.paginators import PageRequest, Paginator, declared
-from core.errors import (
-    EmptyAnswer,
-    NotReadable,
-    RequestRejected,
-)
+from core.errors import EmptyAnswer, NotReadable
 from core.models import CrmLink
 from core.security.secrets import SecretBox
 from core.text.decode import Text
 from core.text.formats import read
 from core.text.select import selects_whole_array
-
-
-def request_headers(link: CrmLink, box: SecretBox, access: Access) -> dict[str, str]:
-    """The headers that a link is asked with; its own win over the usual ones, in any case."""
-    headers = {"Accept": "application/json, text/plain;q=0.9, */*;q=0.5", "User-Agent": "crm-desk"}
-    if link.fetch.body is not None:
-        headers["Content-Type"] = "application/json"
-    headers |= access.headers
-    for name, value in link.headers.items():
-        for usual in [known for known in headers if known.lower() == name.lower()]:
-            del headers[usual]
-        headers[name] = box.open(value)
-    headers.setdefault("Accept-Encoding", "gzip, deflate")
-    return headers
 
 
 def first_request(link: CrmLink, box: SecretBox, extra: Mapping[str, str]) -> PageRequest:
@@ -77,24 +59,15 @@ def fetch_pages(
     request = first_request(link, context.box, context.extra)
     with contextlib.ExitStack() as closing:
         closing.callback(session.close)
-        access = access_of(link, context)
-        request = with_params(request, access)
-        headers = request_headers(link, context.box, access)
+        authorized = AuthorizedAsker(link, context, asker)
+        request = authorized.with_params(request)
         chosen = declared(link.fetch.pagination, request)
         if chosen:
             request = chosen[0]
         if paginator is not None:
             chosen = (request, paginator)
-        conditional = headers | (validators.headers() if validators else {})
-        try:
-            first = asker.ask(request, conditional, max_bytes=limits.max_bytes)
-        except RequestRejected as refused:
-            if refused.status != 401 or access.renew is None:
-                raise
-            # The token was taken back before its time.
-            access = access.renew()
-            headers = request_headers(link, context.box, access)
-            first = asker.ask(request, headers, max_bytes=limits.max_bytes)
+        conditions = validators.headers() if validators else {}
+        first = authorized.ask(request, max_bytes=limits.max_bytes, conditions=conditions)
         found = Validators(first.headers.get("etag"), first.headers.get("last-modified"))
         if first.status == 304:
             if not validators or not validators.headers():
@@ -117,7 +90,7 @@ def fetch_pages(
             return Fetched(answer, len(first.body), 1, asker.retries, found)
         check_value(answer.value)
         fetched = Fetched(answer, len(first.body), 1, asker.retries, found)
-        pages = Pages(link, context, asker, session, headers, access, check_value, fetched)
+        pages = Pages(link, context, authorized, session, check_value, fetched)
         pages.begin(request, first, chosen[1] if chosen else None)
         if fetched.grows is None:
             return fetched

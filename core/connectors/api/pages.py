@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from core.connectors.api.auth import Access
-from core.connectors.backoff import Asker
+from core.connectors.api.authorized import AuthorizedAsker
 from core.connectors.http import Answer, GuardedSession
 from core.connectors.interface import Context, Fetched, Validators
 from core.connectors.paginators import Page, PageRequest, Paginator, detected
@@ -22,13 +21,6 @@ from core.text.formats import read
 from core.text.select import Parts, array_at, select_records
 
 
-def with_params(request: PageRequest, access: Access) -> PageRequest:
-    """``request`` with the parameters in it that prove who asks."""
-    for name, value in access.params.items():
-        request = request.with_query(name, value)
-    return request
-
-
 class Pages:
     """Follows the pages of ``fetched``, whose answer is the first, and counts them there.
 
@@ -39,18 +31,14 @@ class Pages:
         self,
         link: CrmLink,
         context: Context,
-        asker: Asker,
+        asker: AuthorizedAsker,
         session: GuardedSession,
-        headers: Mapping[str, str],
-        access: Access,
         check_value: Callable[[Any], None],
         fetched: Fetched,
     ) -> None:
         self._link = link
         self._asker = asker
         self._session = session
-        self._headers = headers
-        self._access = access
         self._limits = context.limits
         self._watch = context.watch
         self._on_page = context.on_page
@@ -104,7 +92,7 @@ class Pages:
             yield self._part(self._read(zlib.decompress(body), content_type))
         while self._following is not None:
             # An address that the CRM gives may have no key in it, or another.
-            request = with_params(self._following, self._access)
+            request = self._asker.with_params(self._following)
             if request in self._asked:
                 raise PaginationFailed(
                     f"Page {self._fetched.pages + 1} is asked for in the same way as a page "
@@ -140,7 +128,7 @@ class Pages:
         self._watch.check()
         left = self._limits.max_bytes - fetched.bytes
         try:
-            answer = self._asker.ask(request, self._headers, max_bytes=max(left, 0))
+            answer = self._asker.ask(request, max_bytes=max(left, 0))
         finally:
             fetched.retries = self._asker.retries
         fetched.pages += 1
