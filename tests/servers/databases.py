@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.product import free_port
+from tests.servers.certificates import Certificate
 from tests.waiting import until
 
 # A host of its own, which the tests' product may connect to on any port.
@@ -21,8 +22,8 @@ PASSWORD = "database password 1"
 
 
 @contextmanager
-def postgresql(setup: str) -> Iterator[str]:
-    """Runs PostgreSQL with the tables of ``setup``; the URL of its user ``reader``."""
+def postgresql(setup: str, certificate: Certificate | None = None) -> Iterator[str]:
+    """Runs PostgreSQL with the tables of ``setup``; the URL of its user ``owner``."""
     binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
     # It does not run as root.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -36,11 +37,20 @@ def postgresql(setup: str) -> Iterator[str]:
     def run(*command: str | Path, text: str = "") -> None:
         _run(command, user, text, folder)
 
+    tls: list[str] = []
+    if certificate is not None:
+        key = shutil.copy(certificate.key, folder / "server.key")
+        shutil.chown(key, user)
+        key.chmod(0o600)
+        held = shutil.copy(certificate.certificate, folder / "server.pem")
+        shutil.chown(held, user)
+        tls = ["-c", "ssl=on", "-c", f"ssl_cert_file={held}", "-c", f"ssl_key_file={key}"]
+
     run(binaries / "initdb", "-D", folder / "data", "-U", "owner", "--pwfile", secret,
         "-A", "scram-sha-256", "--locale", "C.UTF-8")  # fmt: skip
     server = subprocess.Popen(
         [binaries / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder,
-         "-c", f"listen_addresses={HOST}", "-c", "fsync=off"],
+         "-c", f"listen_addresses={HOST}", "-c", "fsync=off", *tls],
         user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -56,11 +66,16 @@ def postgresql(setup: str) -> Iterator[str]:
 
 
 @contextmanager
-def mariadb(setup: str) -> Iterator[str]:
+def mariadb(setup: str, certificate: Certificate | None = None) -> Iterator[str]:
     """Runs MariaDB with the tables of ``setup`` in ``shop``; the URL of its user ``owner``."""
     folder = Path(tempfile.mkdtemp(prefix="desk-my-"))
     port = free_port()
     user = pwd.getpwuid(os.geteuid()).pw_name
+    tls = (
+        [f"--ssl-cert={certificate.certificate}", f"--ssl-key={certificate.key}"]
+        if certificate is not None
+        else []
+    )
     _run(
         ("mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", f"--user={user}",
          "--auth-root-authentication-method=normal", "--skip-test-db"),
@@ -68,7 +83,7 @@ def mariadb(setup: str) -> Iterator[str]:
     )  # fmt: skip
     server = subprocess.Popen(
         ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={folder}/data", f"--port={port}",
-         f"--socket={folder}/socket", f"--bind-address={HOST}", f"--user={user}"],
+         f"--socket={folder}/socket", f"--bind-address={HOST}", f"--user={user}", *tls],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     client = ("mariadb", "--no-defaults", f"--socket={folder}/socket", "-uroot")

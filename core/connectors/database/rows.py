@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Generator
 from datetime import date, datetime, time
@@ -28,6 +29,8 @@ _SQLITE_PASSING = {
 _SQLSTATE_PASSING = ("08", "53", "57", "58")
 # Too many connections, shutting down, lock wait, deadlock, interrupted; 2xxx are the client's own.
 _MYSQL_PASSING = {1040, 1053, 1205, 1213, 1317}
+# How PyMySQL and PostgreSQL's library say it; neither has a code for it.
+_NO_TLS = re.compile(r"certificate|SSL error|not support SSL|SSL is required", re.IGNORECASE)
 # More of what a database says than anyone reads
 _SAID = 300
 
@@ -92,6 +95,13 @@ def _explain(error: BaseException, *, connected: bool) -> FetchError:
         return QueryRefused(
             "The database does not accept the user or the password.",
             action="Check the user in the address, and enter the password as the API key.",
+        )
+    if _NO_TLS.search(said):
+        return ConnectionFailed(
+            "tls",
+            f"No secure connection to the database: {said}",
+            action="Whoever runs the database has to give it a certificate that holds. For one "
+            "within your own network name its host in CRM_ALLOWED_HOSTS instead.",
         )
     if not connected or _is_connections_fault(error):
         return ConnectionFailed(

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import certifi
+
 from core.connectors.http import CONNECT_SECONDS
 from core.connectors.interface import Context
 from core.errors import AddressRefused, ConnectionFailed
@@ -132,6 +134,14 @@ def _checked(target: Target, context: Context) -> str:
     return addresses[0]
 
 
+def trusted_authorities() -> str:
+    """The file of those whose certificates hold: as for HTTPS, or what ``SSL_CERT_FILE`` names.
+
+    psycopg's own build looks for the system's in a folder that there is nowhere.
+    """
+    return os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+
 def _seconds(context: Context) -> int:
     return max(1, int(min(CONNECT_SECONDS, context.watch.seconds_left())))
 
@@ -142,7 +152,9 @@ def _postgresql(address: Address, ip: str, password: str, context: Context) -> A
     assert address.target is not None
     is_open = context.guard.is_allowed_host(address.target)
     tls: dict[str, Any] = (
-        {"sslmode": "prefer"} if is_open else {"sslmode": "verify-full", "sslrootcert": "system"}
+        {"sslmode": "prefer"}
+        if is_open
+        else {"sslmode": "verify-full", "sslrootcert": trusted_authorities()}
     )
     limit = max(1, int(context.watch.seconds_left() * 1000))
     connection = psycopg.connect(
@@ -181,7 +193,7 @@ def _mysql(address: Address, ip: str, password: str, context: Context) -> Any:
         password=password,
         database=address.url.database,
         read_timeout=max(1, int(context.watch.seconds_left())),
-        ssl=None if is_open else ssl.create_default_context(),
+        ssl=None if is_open else ssl.create_default_context(cafile=trusted_authorities()),
         local_infile=False,
         init_command="SET SESSION TRANSACTION READ ONLY",
         defer_connect=True,
