@@ -31,8 +31,10 @@ def main() -> None:
             api = product.sign_in()
             page_id = api.add_page()
             link = add(api, page_id, "github")
+            # The first event of all makes the web process open its mirror, of which it has none yet.
+            findable(product, api, page_id, link["link_id"], SINGLE)
             taken, seconds = burst(product, link["link_id"])
-            until(lambda: api.link(page_id, link["link_id"])["sync"]["records"] == EVENTS, "all")
+            until(lambda: api.link(page_id, link["link_id"])["sync"]["records"] > EVENTS, "all")
             worked_off = time.perf_counter() - seconds
             singles = [findable(product, api, page_id, link["link_id"], n) for n in range(SINGLE)]
             alone, found = zip(*singles, strict=True)
