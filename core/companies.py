@@ -18,8 +18,9 @@ from core.store import Database, Document, insert
 
 T = TypeVar("T")
 
-# Whatever the stamp says, no longer than this: two writers that die at once could leave it even.
-SEEN_SECONDS = 5.0
+# Whatever the stamp says, no longer than this: two writers that die at once could leave it even,
+# and other programs that write to the collection know of no stamp.
+SEEN_SECONDS = 15.0
 
 LINK_LISTS = ("facebook_crm_links", "messenger_crm_links", "crm_links")
 
@@ -31,6 +32,7 @@ class Companies:
         self._companies = database["companies"]
         self._stamps = database["company_stamps"]
         self._seen: dict[str, tuple[int, float, Document]] = {}
+        self._ids: tuple[dict[str, int], float, list[str]] | None = None
 
     def get(self, company_id: str) -> Document:
         """The company's document, for reading only; one without pages when it has none yet.
@@ -52,6 +54,9 @@ class Companies:
         document = self._companies.find_one({"company_id": company_id})
         if document is None:
             return _new_company(company_id)
+        if seen is not None and seen[2] == document:
+            # What others made of it holds as well.
+            document = seen[2]
         self._seen[company_id] = (stamp, time.monotonic(), document)
         return document
 
@@ -62,6 +67,14 @@ class Companies:
     def all(self) -> list[Document]:
         """Every company's document."""
         return list(self._companies.find({}))
+
+    def ids(self) -> list[str]:
+        """Every company's id; read again, as ``get`` does, when a stamp has moved."""
+        stamps, now = self.stamps(), time.monotonic()
+        if self._ids is None or self._ids[0] != stamps or now - self._ids[1] > SEEN_SECONDS:
+            found = self._companies.find({}, {"company_id": 1})
+            self._ids = (stamps, now, [str(company["company_id"]) for company in found])
+        return self._ids[2]
 
     def page(self, company_id: str, page_id: str) -> Document:
         """One page of the company. Raises NotFound, saying how to add it."""

@@ -164,6 +164,9 @@ class RunState(StrEnum):
 ENDED = frozenset(set(RunState) - {RunState.QUEUED, RunState.RUNNING})
 
 
+_LINK_TYPES = {kind.value: kind for kind in LinkType}
+
+
 @dataclass(frozen=True)
 class CrmLink:
     """A registered CRM link of one page, as one of its channels (or the legacy list) holds it.
@@ -207,7 +210,7 @@ class CrmLink:
             link_id=document.get("link_id") or derived_link_id(page_id, url),
             name=document.get("name") or url,
             url=url,
-            type=LinkType(kind) if kind in set(LinkType) else LinkType.API,
+            type=_LINK_TYPES.get(str(kind), LinkType.API),
             api_key=document.get("api_key") or None,
             headers=document.get("headers") or {},
             description=document.get("description") or "",

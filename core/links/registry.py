@@ -63,7 +63,7 @@ class Links:
 
     def company_ids(self) -> list[str]:
         """The companies there are."""
-        return [company["company_id"] for company in self._companies.all()]
+        return self._companies.ids()
 
     def get(self, company_id: str, link_id: str) -> PageLink:
         """One link. Raises NotFound."""

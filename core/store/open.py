@@ -10,6 +10,7 @@ from core.store.interface import Database
 # Only strings and plain numbers are indexed: the embedded engine builds its date indexes lazily,
 # holding the write lock while it does.
 INDEXES: dict[str, tuple[str, ...]] = {
+    "companies": ("company_id",),
     "vector_documents": ("link_id", "text_hash"),
     "link_contents": ("link_id",),
     "kept_syncs": ("link_id",),

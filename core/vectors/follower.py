@@ -28,6 +28,9 @@ FOLLOW_SECONDS = 1.0
 # Every link's state is looked at when a stamp has moved, and at least this often: a process that
 # died between a change and its stamp, or another program, may have left no trace.
 LOOK_SECONDS = 15.0
+# After a look it rests so many times as long as that took (at most LOOK_SECONDS), else it would do
+# nothing but look while thousands of links sync. A search brings its own page up to date first.
+REST = 4.0
 BEAT_SECONDS = 2.0
 # A process that has not been heard of for this long is taken for dead.
 SILENT_SECONDS = 15.0
@@ -66,7 +69,8 @@ class MirrorFollower:
         self._leases = leases
         self._mirror = mirror
         self._on_followed = on_followed
-        self._followed: list[tuple[object, ...]] | None = None
+        self._followed: dict[tuple[str, str], list[tuple[object, ...]]] | None = None
+        self._rests_until = 0.0
         self._stamps: object = None
         self._looked_at = 0.0
         self._behind_since: float | None = None
@@ -123,27 +127,34 @@ class MirrorFollower:
         return list(reports.values())
 
     def _follow(self) -> None:
+        began = time.monotonic()
+        if began < self._rests_until:
+            return
         stamps = (self._companies.stamps(), self._leases.publications())
-        if stamps == self._stamps and time.monotonic() - self._looked_at < LOOK_SECONDS:
+        if stamps == self._stamps and began - self._looked_at < LOOK_SECONDS:
             return
         self._look()
         self._stamps, self._looked_at = stamps, time.monotonic()
+        rest = min(REST * (self._looked_at - began), LOOK_SECONDS)
+        self._rests_until = self._looked_at + rest
 
     def _look(self) -> None:
         links = self._all_links()
         states: dict[str, Document] = {}
         for company_id in {link.company_id for link in links}:
             states |= self._leases.of_company(company_id)
-        now: list[tuple[object, ...]] = [
-            (link.link.link_id, state["live_generation"], tuple(link.active_channels))
-            for link in links
-            if (state := states.get(link.link.link_id))
-        ]
+        now: dict[tuple[str, str], list[tuple[object, ...]]] = {}
+        for link in links:
+            if state := states.get(link.link.link_id):
+                facts = (link.link.link_id, state["live_generation"], tuple(link.active_channels))
+                now.setdefault((link.company_id, link.page_id), []).append(facts)
         if now == self._followed:
             return
         if self._behind_since is None:
             self._behind_since = time.time()
-        self._mirror.follow(links)
+        held = self._followed or {}
+        moved = {page for page, facts in now.items() if facts != held.get(page)}
+        self._mirror.follow([link for link in links if (link.company_id, link.page_id) in moved])
         self._on_followed(links, states)
         self._followed = now
         self._behind_since = None
@@ -176,8 +187,8 @@ class MirrorFollower:
     def _all_links(self) -> list[PageLink]:
         return [
             link
-            for company in self._companies.all()
-            for link in self._links.of_company(company["company_id"])
+            for company_id in self._companies.ids()
+            for link in self._links.of_company(company_id)
         ]
 
 

@@ -67,11 +67,10 @@ class Mirror:
 
     def follow(self, links: list[PageLink]) -> None:
         """Bring the collections of all the given links' pages up to date."""
-        pages = {(link.company_id, link.page_id) for link in links}
-        for company_id, page_id in pages:
-            own = [
-                link for link in links if (link.company_id, link.page_id) == (company_id, page_id)
-            ]
+        pages: dict[tuple[str, str], list[PageLink]] = {}
+        for link in links:
+            pages.setdefault((link.company_id, link.page_id), []).append(link)
+        for (company_id, page_id), own in pages.items():
             for channel in Channel:
                 self.search(company_id, page_id, channel, own, None, 0)
 
