@@ -126,11 +126,10 @@ def drain(links: int, due: int, schedulers: int, delay: float) -> float:
                 states.update_one({"_id": link.link.link_id}, {"$set": {"due_at": time.time()}})
             began = time.perf_counter()
 
-            def served() -> int:
-                return states.count_documents({"live_generation": {"$gt": 0}})
-
-            # Counting reads all the states: seldom, so that it takes nothing from what is measured.
-            wait_for(lambda: served() == due)
+            # Counting reads all the states, half a second with 10,000 of them on the processor that
+            # is measured: only when enough has been published.
+            wait_for(lambda: desk.leases.publications() >= due)
+            wait_for(lambda: states.count_documents({"live_generation": {"$gt": 0}}) == due)
             return time.perf_counter() - began
         finally:
             product.stop()

@@ -31,7 +31,7 @@ def main() -> None:
             api = product.sign_in()
             page_id = api.add_page()
             link = add(api, page_id, "github")
-            # The first event of all makes the web process open its mirror, of which it has none yet.
+            # The first event of all makes the web process open its mirror.
             findable(product, api, page_id, link["link_id"], SINGLE)
             taken, seconds = burst(product, link["link_id"])
             until(lambda: api.link(page_id, link["link_id"])["sync"]["records"] > EVENTS, "all")

@@ -5,9 +5,12 @@ Not in the link's sync state, which the dashboard reads of a thousand links at o
 
 from __future__ import annotations
 
+import contextlib
 import json
 
-from core.store import Database
+from pymongo.errors import DuplicateKeyError
+
+from core.store import Database, insert
 from core.text.schema import Schema
 
 
@@ -19,18 +22,27 @@ class KnownFields:
 
     def of(self, link_id: str) -> Schema:
         """The fields with their types; empty when they are not known."""
-        found = self._fields.find_one({"_id": link_id})
-        fields: Schema = json.loads(found["fields"]) if found else {}
-        return fields
+        return self._stored(link_id) or {}
 
     def note(self, link_id: str, fields: Schema) -> None:
         """These are the fields now."""
-        if fields != self.of(link_id):
-            # As JSON: names of fields may have dots and dollars, which MongoDB's may not.
-            self._fields.update_one(
-                {"_id": link_id}, {"$set": {"fields": json.dumps(fields)}}, upsert=True
-            )
+        stored = self._stored(link_id)
+        if fields == stored:
+            return
+        # As JSON: names of fields may have dots and dollars, which MongoDB's may not.
+        fact = {"fields": json.dumps(fields)}
+        if stored is None:
+            # No upsert: the embedded engine reads the whole collection for one that inserts.
+            with contextlib.suppress(DuplicateKeyError):
+                insert(self._fields, {"_id": link_id, **fact})
+                return
+        self._fields.update_one({"_id": link_id}, {"$set": fact})
 
     def drop(self, link_id: str) -> None:
         """Forget a link's fields."""
         self._fields.delete_many({"_id": link_id})
+
+    def _stored(self, link_id: str) -> Schema | None:
+        found = self._fields.find_one({"_id": link_id})
+        fields: Schema | None = json.loads(found["fields"]) if found else None
+        return fields
