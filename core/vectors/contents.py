@@ -91,9 +91,11 @@ class Contents:
         Their JSON is read only ``with_raw``.
         """
         query = {"link_id": link_id, "generation": generation}
-        numbers = self._parts.find(query, {"number": 1}).sort("number", 1)
-        for number in [part["number"] for part in numbers]:
-            part = self._parts.find_one({**query, "number": number})
+        heads = self._parts.find(query, {"number": 1}).sort("number", 1)
+        # One after the other by id: all at once would be the whole text, and by number the embedded
+        # engine goes through the parts before it each time.
+        for part_id in [head["_id"] for head in heads]:
+            part = self._parts.find_one({"_id": part_id})
             if part is None:
                 continue
             entries = _unpack(part["entries"])
@@ -119,7 +121,7 @@ class Contents:
             if skip >= head["documents"]:
                 skip -= head["documents"]
                 continue
-            part = self._parts.find_one({**query, "number": head["number"]})
+            part = self._parts.find_one({"_id": head["_id"]})
             if part is None:
                 break
             chunks = [(e, *chunk) for e in _unpack(part["entries"]) for chunk in e.chunks]
