@@ -8,6 +8,7 @@ are not used, redirects are not followed.
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import ssl
 import threading
@@ -55,16 +56,19 @@ class Watch:
         self._lock = threading.Lock()
         self._reason: DeskError | None = None
         self._changed = threading.Event()
-        self._timer = threading.Timer(0, self._expire)
+        self._ends = math.inf
+        self._timer: threading.Timer | None = None
+        self._wakes = math.inf
         self.allow(seconds)
 
     def allow(self, seconds: float) -> None:
         """Start the time anew: everything from here on may take ``seconds`` together."""
-        self._timer.cancel()
-        self._ends = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
-        self._timer.start()
+        with self._lock:
+            self._ends = time.monotonic() + seconds
+            # A timer is a thread, and the time starts anew with each page: one that comes too early
+            # looks at the time again.
+            if self._ends < self._wakes:
+                self._set_timer()
 
     def cut(self, reason: DeskError) -> None:
         """End every connection under this watch; what waits on them raises ``reason``."""
@@ -104,7 +108,7 @@ class Watch:
         finally:
             # Standing in line for the slot is not the CRM's time.
             left = self.seconds_left()
-            self._timer.cancel()
+            self._ends = math.inf
             self._slot.take(self.check)
             self.allow(left)
 
@@ -120,9 +124,25 @@ class Watch:
 
     def close(self) -> None:
         """End the watch."""
-        self._timer.cancel()
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
 
-    def _expire(self) -> None:
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wakes = self._ends
+        self._timer = threading.Timer(self.seconds_left(), self._wake)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._wakes = math.inf
+            if self.seconds_left() > 0:
+                if self._ends < math.inf:
+                    self._set_timer()
+                return
         self.cut(
             TimedOut(
                 "The run took too long and was ended.",
