@@ -28,6 +28,7 @@ from core.facebook.graph import Graph
 from core.facebook.messages import Messages
 from core.facebook.page_bots import PageBots
 from core.facebook.receive import FacebookInbox
+from core.fetching import Fetching
 from core.known_fields import KnownFields
 from core.leases import Leases
 from core.links import Links
@@ -48,6 +49,7 @@ from core.served import Served
 from core.settings import Settings
 from core.store import Database, open_store
 from core.sync import OnStep, Sync
+from core.tidying import Tidying
 from core.trials import Trials
 from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
@@ -55,6 +57,7 @@ from core.vectors.embed import Embedder
 from core.vectors.follower import REBUILD, MirrorFollower
 from core.vectors.generation import GenerationWriter
 from core.vectors.mirror import Mirror
+from core.worker import Worker
 
 
 class Desk:
@@ -168,62 +171,80 @@ class Desk:
 
     def scheduler(self, on_step: OnStep = lambda _: None) -> Scheduler:
         """A scheduler over this desk. ``on_step`` is called at each step of each run."""
-        sync = Sync(
-            self.settings,
-            self.database,
-            self.box,
-            self.guard,
-            self.pauses,
-            self.leases,
-            self.runs,
-            self.contents,
-            self.documents,
-            GenerationWriter(self.leases, self.contents, self.documents, self.embedder.model_name),
-            self.embedder,
-            self.policies,
-            self.erasures.values,
-            self.known_fields,
-        )
-        return Scheduler(
-            self.settings,
+        tidying = Tidying(
             self.database,
             self.links,
             self.leases,
             self.runs,
             self.contents,
             self.documents,
-            sync,
-            Outcomes(
-                self.settings,
-                self.leases,
-                self.runs,
-                self.alerts,
-                self.counters,
-                self.days,
-                self.known_fields,
-                self.questions,
-            ),
-            self.alerts,
             self.pauses,
             self.trials,
-            self.erasures,
-            self.overviews,
             self.days,
             self.inbox,
             self.uploads,
             self.known_fields,
             self.messages,
-            Answering(
-                self.page_bots,
-                self.conversations,
-                self.messages,
-                Graph(self.settings),
-                self.replier,
-                self.provenance,
-            ),
-            self.questions,
-            on_step,
         )
+        answering = Answering(
+            self.page_bots,
+            self.conversations,
+            self.messages,
+            Graph(self.settings),
+            self.replier,
+            self.provenance,
+        )
+        return Scheduler(
+            self.settings,
+            self.database,
+            self.links,
+            self.leases,
+            self._worker(on_step),
+            tidying,
+            self.alerts,
+            self.trials,
+            self.erasures,
+            self.overviews,
+            self.inbox,
+            answering,
+            self.questions,
+        )
+
+    def _worker(self, on_step: OnStep) -> Worker:
+        model = self.embedder.model_name
+        fetching = Fetching(
+            self.settings,
+            self.database,
+            self.box,
+            self.guard,
+            self.pauses,
+            self.contents,
+            model,
+        )
+        sync = Sync(
+            self.settings,
+            fetching,
+            self.leases,
+            self.runs,
+            self.contents,
+            self.documents,
+            GenerationWriter(self.leases, self.contents, self.documents, model),
+            self.embedder,
+            self.policies,
+            self.erasures.values,
+            self.known_fields,
+        )
+        outcomes = Outcomes(
+            self.settings,
+            self.leases,
+            self.runs,
+            self.alerts,
+            self.counters,
+            self.days,
+            self.known_fields,
+            self.questions,
+        )
+        return Worker(self.settings, self.links, self.leases, self.runs, sync, outcomes, on_step)
 
     def rotate_secrets(self) -> int:
         """Encrypt every stored secret with a new key; how many there were.

@@ -237,7 +237,7 @@ class Erasures:
     def _from_logs(
         self, company_id: str, erased: ErasedValues, links: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, int]:
-        """Take the person out of runs, changes, trials, questions and replies; how many of each.
+        """Take the person out of runs, changes, questions, replies, audit…; how many of each.
 
         A kept change may tell the person's name without the value, and so may an answer that came
         from one of the records: both go by what the record was called, and by its link.
@@ -282,6 +282,8 @@ class Erasures:
             ("replies", "replies", {"company_id": company_id}, unsaid),
             ("messages", "bot_messages", {"company_id": company_id}, unanswered_message),
             ("conversations", "conversations", {"company_id": company_id}, untied),
+            # Who did what, and when, stays: what was entered then is masked.
+            ("audit", "audit_log", {"company_id": company_id}, lambda entry: entry),
         ):
             counts[name] = 0
             documents = self._database[collection]

@@ -21,35 +21,23 @@ import schedule
 import structlog
 
 from core.alerts import Alerts
-from core.bot.provenance import prune_replies
-from core.connectors.api.oauth import forget_link
-from core.connectors.file.uploads import Uploads
-from core.connectors.http import Watch
-from core.connectors.pauses import HostPauses
 from core.connectors.webhook.inbox import Inbox
 from core.erasure import Erasures
-from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
 from core.facebook.answering import Answering
-from core.facebook.messages import Messages
-from core.known_fields import KnownFields
-from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
+from core.leases import Lease, Leases
 from core.links import Links
-from core.models import PageLink, Trigger
-from core.outcome import Ending, Outcomes
-from core.overview import Days, Overviews
+from core.models import Trigger
+from core.overview import Overviews
 from core.questions import Questions
-from core.runs import Runs
 from core.settings import Settings
-from core.slots import Slot, Slots
+from core.slots import Slots
 from core.store import Database, Document
-from core.sync import OnStep, Sync
+from core.tidying import Tidying
 from core.trials import Trials
-from core.vectors.contents import Contents
-from core.vectors.documents import VectorDocuments
+from core.worker import Worker
 
 # A scheduler that has not been heard of for this long is taken for dead.
 SILENT_SECONDS = 15.0
-KEEP_RUNS_SECONDS = 30 * 24 * 3600.0
 TRIAL_WORKERS = 2
 # `schedule` counts in whole seconds, which is long for an event, a customer, or many due links.
 LOOK_SECONDS = 0.25
@@ -71,57 +59,38 @@ class Scheduler:
         database: Database,
         links: Links,
         leases: Leases,
-        runs: Runs,
-        contents: Contents,
-        documents: VectorDocuments,
-        sync: Sync,
-        outcomes: Outcomes,
+        worker: Worker,
+        tidying: Tidying,
         alerts: Alerts,
-        pauses: HostPauses,
         trials: Trials,
         erasures: Erasures,
         overviews: Overviews,
-        days: Days,
         inbox: Inbox,
-        uploads: Uploads,
-        known_fields: KnownFields,
-        messages: Messages,
         answering: Answering,
         questions: Questions,
-        on_step: OnStep = lambda _: None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._settings = settings
         self._beats = database["schedulers"]
         self._links = links
         self._leases = leases
-        self._runs = runs
-        self._contents = contents
-        self._documents = documents
-        self._sync = sync
+        self._worker = worker
+        self._tidying = tidying
         self._alerts = alerts
-        self._outcomes = outcomes
-        self._pauses = pauses
         self._trials = trials
         self._erasures = erasures
         self._erasing: Future[None] | None = None
         self._overviews = overviews
-        self._days = days
         self._inbox = inbox
-        self._uploads = uploads
-        self._known_fields = known_fields
-        self._messages = messages
         self._answering = answering
         self._questions = questions
         self._answers: Future[None] | None = None
         self._asks: Future[None] | None = None
-        self._database = database
         # Someone waits for a trial in front of a page: syncs must not keep it from starting.
         self._trial_pool = ThreadPoolExecutor(TRIAL_WORKERS + 1, thread_name_prefix="trial")
         # And a customer waits for an answer.
         self._answer_pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
         self._trying: list[Future[None]] = []
-        self._on_step = on_step
         self._freed = threading.Event()
         self._slots = Slots(settings.sync_workers, on_free=self._freed.set)
         self._pool = ThreadPoolExecutor(
@@ -130,12 +99,11 @@ class Scheduler:
         self._busy: dict[str, Future[bool]] = {}
         self._due: list[str] = []
         self._due_at = 0.0
-        self._watches: set[Watch] = set()
         self._started_at = time.time()
 
     def run_forever(self, stop: threading.Event) -> None:
         """Sync what is due, until ``stop`` is set; runs under way are then cut off and redone."""
-        for job in (self._links.reconcile, self._leases.heal_clock, self._beat, self._tidy):
+        for job in (self._links.reconcile, self._leases.heal_clock, self._beat, self._tidying.tidy):
             _guarded(job)()
         log.info("Scheduler started", scheduler=self.name, workers=self._settings.sync_workers)
         heartbeat = self._heartbeat()
@@ -154,8 +122,7 @@ class Scheduler:
                 _guarded(self._leases.heal_clock)()
             heartbeat.run_pending()
             _guarded(self._look_quickly)()
-        for watch in list(self._watches):
-            watch.cut(SchedulerStopped("The scheduler was stopped.", action="Nothing to do."))
+        self._worker.stop()
         self._pool.shutdown()
         self._trial_pool.shutdown(wait=False, cancel_futures=True)
         self._answer_pool.shutdown()
@@ -166,7 +133,7 @@ class Scheduler:
         """Sync everything that is due now; whether all of it went well."""
         self._links.reconcile()
         self._leases.heal_clock()
-        self._tidy()
+        self._tidying.tidy()
         results: list[bool] = []
         try:
             while link_ids := self._leases.due(1000):
@@ -174,7 +141,8 @@ class Scheduler:
                 if not leases:
                     break
                 futures = [
-                    self._pool.submit(self._work, lease, self._slots.reserve()) for lease in leases
+                    self._pool.submit(self._worker.work, lease, self._slots.reserve())
+                    for lease in leases
                 ]
                 results += [future.result() for future in wait(futures).done]
         finally:
@@ -186,7 +154,7 @@ class Scheduler:
         heartbeat = schedule.Scheduler()
         heartbeat.every(1).seconds.do(_guarded(self._tick))
         heartbeat.every(2).seconds.do(_guarded(self._beat))
-        heartbeat.every(2).seconds.do(_guarded(self._tidy))
+        heartbeat.every(2).seconds.do(_guarded(self._tidying.tidy))
         heartbeat.every(1).seconds.do(_guarded(self._alerts.send_due))
         heartbeat.every(1).seconds.do(_guarded(self._try_links))
         heartbeat.every(2).seconds.do(_guarded(self._ask))
@@ -194,7 +162,7 @@ class Scheduler:
         heartbeat.every(1).minutes.do(_guarded(self._overviews.sample_freshness))
         heartbeat.every(1).minutes.do(_guarded(self._links.reconcile))
         heartbeat.every(1).minutes.do(_guarded(self._leases.heal_clock))
-        heartbeat.every(1).hours.do(_guarded(self._prune))
+        heartbeat.every(1).hours.do(_guarded(self._tidying.prune))
         return heartbeat
 
     def _look_quickly(self) -> None:
@@ -212,7 +180,7 @@ class Scheduler:
             lease = self._next_lease()
             if lease is None:
                 return
-            future = self._pool.submit(self._work, lease, self._slots.reserve())
+            future = self._pool.submit(self._worker.work, lease, self._slots.reserve())
             self._busy[f"{lease.link_id}#{lease.fence}"] = future
             future.add_done_callback(lambda _: self._freed.set())
 
@@ -268,92 +236,6 @@ class Scheduler:
         if self._asks is None or self._asks.done():
             self._asks = self._answer_pool.submit(_guarded(self._questions.ask_due))
 
-    def _work(self, lease: Lease, slot: Slot) -> bool:
-        """Sync a claimed link; True unless the run failed. Never raises."""
-        slot.take()
-        try:
-            # Nobody has kept the lease while the slot was waited for.
-            if lease.state["lease_until"] - time.time() < LEASE_SECONDS * 3 / 4:
-                self._leases.renew(lease)
-            went_well = self._run(lease, slot)
-            # One that was asked for while this one started may have left no other trace.
-            if waiting := self._runs.queued(lease.link_id):
-                self._leases.request(lease.link_id, waiting)
-        except LeaseLost:
-            return True
-        except Exception:
-            # The lease runs out by itself, and the link is due again then.
-            log.exception("A sync run broke", link_id=lease.link_id)
-            return False
-        finally:
-            slot.leave()
-        return went_well
-
-    def _run(self, lease: Lease, slot: Slot) -> bool:
-        company_id = lease.state["company_id"]
-        try:
-            link = self._links.get(company_id, lease.link_id)
-        except NotFound:
-            self._leases.forget(lease.link_id)
-            return True
-        if not link.is_active:
-            self._leases.finish(lease, NEVER)
-            return True
-        run_id = self._runs.queued(lease.link_id) or self._runs.queue(link, Trigger.SCHEDULE)
-        self._leases.take_pending(lease)
-        if not self._runs.start(run_id):
-            self._leases.finish(lease, self._outcomes.next_regular(link))
-            return True
-        try:
-            return self._carry_out(link, lease, run_id, slot)
-        finally:
-            self._runs.close(run_id)
-
-    def _carry_out(self, link: PageLink, lease: Lease, run_id: str, slot: Slot) -> bool:
-        self._runs.interrupt(lease.link_id, but=run_id)
-        watch = Watch(self._settings.fetch_timeout_seconds, slot)
-        self._watches.add(watch)
-        over = threading.Event()
-        keeper = threading.Thread(
-            target=self._keep, args=(lease, run_id, watch, over), name="keeper", daemon=True
-        )
-        keeper.start()
-        trigger = Trigger(self._runs.get(link.company_id, run_id)["trigger"])
-        started = time.monotonic()
-        try:
-            result = self._sync.run(
-                link, lease, run_id, watch, trigger=trigger, on_step=self._on_step
-            )
-        except Exception as error:
-            over.set()
-            keeper.join()
-            ending = Ending(link, lease, run_id, time.monotonic() - started)
-            return self._outcomes.failed(ending, error)
-        finally:
-            over.set()
-            watch.close()
-            self._watches.discard(watch)
-        keeper.join()
-        ending = Ending(link, lease, run_id, time.monotonic() - started)
-        return self._outcomes.succeeded(ending, result)
-
-    def _keep(self, lease: Lease, run_id: str, watch: Watch, over: threading.Event) -> None:
-        """Hold the lease while the run is under way, and notice when a person cancels it."""
-        renewed = time.monotonic()
-        while not over.wait(1.0):
-            try:
-                self._runs.write(run_id)
-                if self._runs.cancel_requested(run_id):
-                    watch.cut(Cancelled("Somebody cancelled the run.", action="Nothing to do."))
-                if time.monotonic() - renewed > LEASE_SECONDS / 4:
-                    self._leases.renew(lease)
-                    renewed = time.monotonic()
-            except LeaseLost as lost:
-                watch.cut(lost)
-                return
-            except Exception:
-                log.exception("The lease could not be renewed", link_id=lease.link_id)
-
     def _beat(self) -> None:
         now = time.time()
         self._beats.replace_one(
@@ -368,30 +250,6 @@ class Scheduler:
             upsert=True,
         )
         self._beats.delete_many({"at": {"$lt": now - 3600.0}})
-
-    def _tidy(self) -> None:
-        for link_id, channels in self._leases.channels_pending():
-            self._documents.set_channels(link_id, channels)
-            self._leases.channels_noted(link_id, channels)
-        for link_id, is_settled in self._leases.removals():
-            if not self._leases.states([link_id]):
-                self._documents.drop(link_id)
-                self._contents.drop(link_id)
-                self._inbox.drop(link_id)
-                self._known_fields.drop(link_id)
-                forget_link(self._database, link_id)
-            if is_settled:
-                self._leases.removed(link_id)
-
-    def _prune(self) -> None:
-        self._runs.prune(keep_seconds=KEEP_RUNS_SECONDS)
-        self._pauses.prune()
-        self._trials.prune()
-        self._days.prune()
-        prune_replies(self._database)
-        self._messages.prune()
-        self._inbox.prune()
-        self._uploads.prune(self._links.upload_ids())
 
 
 def heartbeats(database: Database) -> list[Document]:

@@ -10,8 +10,6 @@ a run that died has written is undone by the next one.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,25 +18,21 @@ from typing import Any
 import structlog
 
 from core.connectors.http import TimedParts, Watch
-from core.connectors.interface import Context, Fetched, Validators
-from core.connectors.pauses import HostPauses
-from core.connectors.registry import connector_of
+from core.connectors.interface import Fetched
+from core.fetching import Fetching, made_of, validators_of
 from core.known_fields import KnownFields
 from core.leases import Lease, Leases
 from core.memory import give_back
 from core.models import PageLink, RunState, Trigger
 from core.policies import Policies
 from core.runs import Runs
-from core.security.network import AddressGuard
-from core.security.secrets import SecretBox
 from core.settings import Settings
 from core.shrinking import check_size
-from core.store import Database
 from core.text.changes import Changes
 from core.text.erased import ErasedValues
-from core.text.increment import apply_increment, identity_field, latest_cursor
+from core.text.increment import apply_increment, latest_cursor
 from core.text.prepare import Prepared, prepare
-from core.text.redact import Policy, in_words
+from core.text.redact import in_words
 from core.text.schema import Schema, schema_changes
 from core.text.spool import Piece
 from core.vectors.ahead import Ahead
@@ -65,7 +59,6 @@ STEPS = (
     "published",
     "cleaned",
 )
-_PROGRESS_SECONDS = 0.5
 
 OnStep = Callable[[str], None]
 
@@ -90,10 +83,7 @@ class Sync:
     def __init__(
         self,
         settings: Settings,
-        database: Database,
-        box: SecretBox,
-        guard: AddressGuard,
-        pauses: HostPauses,
+        fetching: Fetching,
         leases: Leases,
         runs: Runs,
         contents: Contents,
@@ -105,10 +95,7 @@ class Sync:
         known_fields: KnownFields,
     ) -> None:
         self._settings = settings
-        self._database = database
-        self._box = box
-        self._guard = guard
-        self._pauses = pauses
+        self._fetching = fetching
         self._leases = leases
         self._runs = runs
         self._contents = contents
@@ -145,22 +132,29 @@ class Sync:
         state = lease.state
         policy = self._policies.of(link)
         # What the CRM said of the answer before holds only if it would be treated alike.
-        made_of = _made_of(link, policy)
-        if state.get("made_of") != made_of:
+        recipe = made_of(link, policy)
+        if state.get("made_of") != recipe:
             state = {**state, "etag": None, "last_modified": None, "cursor": None}
         is_cleaned = bool(state.get("unclean"))
         if is_cleaned:
             self._writer.clean_up(lease, state["live_generation"])
-        id_field = self._increments_by(link, state, trigger)
+        id_field = self._fetching.increments_by(link, state, trigger)
         watch.allow(self._settings.fetch_timeout_seconds)
         with contextlib.ExitStack() as closing:
-            fetched = self._fetch(link, state, run_id, watch, increment=id_field is not None)
+            fetched = self._fetching.fetch(
+                link,
+                state,
+                watch,
+                increment=id_field is not None,
+                say=lambda text: self._say(run_id, text, "warning"),
+                on_records=lambda records: self._runs.progress(run_id, records, 0),
+            )
             closing.callback(fetched.close)
             ahead = self._ahead(link)
             closing.callback(ahead.close)
             further = TimedParts(fetched.further, watch, watch.seconds_left(), WORK_SECONDS)
             watch.allow(WORK_SECONDS)
-            facts: dict[str, Any] = {"made_of": made_of}
+            facts: dict[str, Any] = {"made_of": recipe}
             if is_cleaned:
                 facts["unclean"] = False
             if fetched.note:
@@ -168,7 +162,7 @@ class Sync:
             if fetched.answer is None:
                 if not fetched.note:
                     self._say(run_id, "The CRM says that nothing has changed (304)")
-                return _unchanged(state, _counts(fetched), facts | _validators(fetched))
+                return _unchanged(state, _counts(fetched), facts | validators_of(fetched))
 
             step("flatten")
             before = self._before(link, state, watch)
@@ -184,7 +178,7 @@ class Sync:
                 check=watch.check,
             )
             fetched.close()
-            facts |= _validators(fetched)
+            facts |= validators_of(fetched)
             counts = _counts(fetched)
             redactions = prepared.redactions
             fields = self._tell(run_id, lease.link_id, prepared, is_increment=id_field is not None)
@@ -305,57 +299,6 @@ class Sync:
             self._runs.note_findings(run_id, changes, prepared.set_aside_lines)
         return after
 
-    def _fetch(
-        self,
-        link: PageLink,
-        state: Mapping[str, Any],
-        run_id: str,
-        watch: Watch,
-        *,
-        increment: bool,
-    ) -> Fetched:
-        is_whole = state["live_generation"] and not state["writing"] and not increment
-        may_ask = is_whole and state["model"] == self._embedder.model_name
-        validators = Validators(state.get("etag"), state.get("last_modified")) if may_ask else None
-        options = link.link.fetch.incremental
-        extra = {options.param: str(state["cursor"])} if increment and options else {}
-        said = time.monotonic()
-
-        def on_page(pages: int, records: int) -> None:
-            nonlocal said
-            if pages > 1 and time.monotonic() - said > _PROGRESS_SECONDS:
-                said = time.monotonic()
-                self._runs.progress(run_id, records, 0)
-
-        context = Context(
-            settings=self._settings,
-            database=self._database,
-            box=self._box,
-            guard=self._guard,
-            pauses=self._pauses,
-            watch=watch,
-            say=lambda text: self._say(run_id, text, "warning"),
-            validators=validators,
-            extra=extra,
-            on_page=on_page,
-        )
-        return connector_of(link.link.type).fetch(link.link, context)
-
-    def _increments_by(
-        self, link: PageLink, state: Mapping[str, Any], trigger: Trigger
-    ) -> str | None:
-        """The id field of what is served, if only changes are to be asked for; else None."""
-        options = link.link.fetch.incremental
-        live = state["live_generation"]
-        if options is None or trigger is not Trigger.SCHEDULE or not live or state["writing"]:
-            return None
-        if not state.get("cursor") or state["model"] != self._embedder.model_name:
-            return None
-        if time.time() - (state.get("full_at") or 0.0) > options.full_every_hours * 3600:
-            return None
-        entries = self._contents.read(link.link.link_id, live)
-        return identity_field((entry.record for entry in entries), state["records_at"])
-
     def _served_pieces(self, link: PageLink, state: Mapping[str, Any]) -> Iterator[Piece]:
         live = state["live_generation"]
         for entry in self._contents.read(link.link.link_id, live, with_raw=True):
@@ -381,15 +324,6 @@ class Sync:
         self._runs.line(run_id, level, text)
 
 
-def _made_of(link: PageLink, policy: Policy) -> str:
-    """Stands for everything of the link and of the policy that an answer's text depends on."""
-    own = link.link
-    parts: list[Any] = [own.url, own.api_key, dict(own.headers), own.fetch.to_document()]
-    parts += [own.type.value, dict(own.options), list(own.transform), dict(own.validation)]
-    parts.append(str(policy))
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
 def _found(prepared: Prepared, fetched: Fetched) -> str:
     where = f" at {prepared.records_at}" if prepared.records_at else ""
     pages = f" on {fetched.pages} pages ({fetched.pagination})" if fetched.pages > 1 else ""
@@ -398,11 +332,6 @@ def _found(prepared: Prepared, fetched: Fetched) -> str:
 
 def _counts(fetched: Fetched) -> dict[str, int]:
     return {"bytes": fetched.bytes, "pages": fetched.pages, "retries": fetched.retries}
-
-
-def _validators(fetched: Fetched) -> dict[str, Any]:
-    found = fetched.validators
-    return {"etag": found.etag, "last_modified": found.last_modified}
 
 
 def _unchanged(

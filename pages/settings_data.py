@@ -255,8 +255,9 @@ def show_reports() -> None:
                         )
                     )
                 st.text(
-                    f"{report['runs']} runs, {report['changes']} kept changes and "
-                    f"{report['questions']} saved questions were cleared of it"
+                    f"{report['runs']} runs, {report['changes']} kept changes, "
+                    f"{report['questions']} saved questions and {report.get('audit', 0)} entries "
+                    "of the audit log were cleared of it"
                 )
 
 

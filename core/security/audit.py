@@ -1,6 +1,7 @@
 """The audit log (collection ``audit_log``): who changed what, when, from where, before and after.
 
-Entries are only ever added. Whoever writes one hands in facts that are free of secrets.
+Entries are only ever added; an erased person's values are masked in them. Whoever writes one hands
+in facts that are free of secrets.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ def compact(_: Database, data_dir: Path) -> None:
     """Rewrite the embedded store's files without their free pages; MongoDB does that itself.
 
     SQLite leaves the bytes of a deleted row in a free page until something overwrites them.
+
+    Raises sqlite3.OperationalError when that did not succeed within half a minute.
     """
     folder = data_dir / "store"
     if not folder.exists():
@@ -27,10 +29,13 @@ def compact(_: Database, data_dir: Path) -> None:
             with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
                 connection.isolation_level = None
                 _run(connection, "VACUUM")
-                _run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+                # The old pages are in the write-ahead log until it is emptied, too.
+                ((is_busy, *_),) = _run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+                if is_busy:
+                    raise sqlite3.OperationalError(f"{path.name} is being read all the time")
 
 
-def _run(connection: sqlite3.Connection, statement: str) -> Any:
+def _run(connection: sqlite3.Connection, statement: str) -> list[Any]:
     return connection.execute(statement).fetchall()
 
 

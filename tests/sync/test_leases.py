@@ -144,7 +144,9 @@ def test_a_run_is_cancelled_within_two_seconds_in_every_step(
     asked_at: list[datetime] = []
 
     def noticed() -> bool:
-        return any(isinstance(watch.reason, Cancelled) for watch in list(scheduler._watches))
+        return any(
+            isinstance(watch.reason, Cancelled) for watch in list(scheduler._worker._watches)
+        )
 
     def cancel(reached: str) -> None:
         if reached == step and not asked_at:
