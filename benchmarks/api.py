@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import requests
+
 from benchmarks.links import fill, wait_for
 from core.desk import Desk
 from core.models import Channel
@@ -25,6 +27,8 @@ LINKS = 1000
 SECONDS = 10
 CONNECTIONS = (1, 8, 32)
 PAGE = "1007"
+QUICK = 0.05
+"""A process that has nothing to do answers within so many seconds."""
 SERVED = 20
 """So many of the links are synced, ten records each: what a search looks through."""
 
@@ -69,6 +73,17 @@ def load(address: str, made: Path, connections: int) -> tuple[float, float]:
     rate, p99, bad = re.findall(r"Requests/sec:\s+([\d.]+)|p99 (\d+)|bad (\d+)", printed)
     assert bad[2] == "0", printed
     return float(rate[0]), int(p99[1]) / 1000
+
+
+def settle(address: str) -> None:
+    """Wait until what an earlier load has left behind is answered: wrk goes, its requests stay."""
+
+    def is_idle() -> bool:
+        began = time.perf_counter()
+        requests.get(f"{address}/api/health", timeout=60).raise_for_status()
+        return time.perf_counter() - began < QUICK
+
+    wait_for(lambda: all(is_idle() for _ in range(5)))
 
 
 def main() -> None:
@@ -122,6 +137,7 @@ def main() -> None:
             for name, method, path, bodies in calls:
                 for connections in CONNECTIONS:
                     made = script(Path(folder), token, method, f"/api/dashboard{path}", bodies)
+                    settle(product.address)
                     rate, p99 = load(product.address, made, connections)
                     print(f"| {name} | {connections} | {rate:.0f} | {p99:.0f} ms |", flush=True)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -120,9 +120,12 @@ class FetchOptions:
 
     def to_document(self) -> dict[str, Any]:
         """The whole of it, defaults included."""
-        stored = asdict(self)
+        # Not `asdict`, which copies in depth: a list of a thousand links has this a thousand times.
+        stored = {one.name: getattr(self, one.name) for one in fields(self)}
+        pagination = {one.name: getattr(self.pagination, one.name) for one in fields(Pagination)}
         stored["params"] = dict(self.params)
-        stored["pagination"]["type"] = self.pagination.type.value
+        stored["pagination"] = pagination | {"type": self.pagination.type.value}
+        stored["incremental"] = asdict(self.incremental) if self.incremental else None
         stored["format"] = self.format.value
         return stored
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,7 +13,6 @@ from core.api.schemas import LinkEdit, LinkRemoval, LinkStatus, LinkTest
 from core.api.views import link_view, trial_view
 from core.desk import Desk
 from core.errors import StoreAway
-from core.links import page_links
 from core.links.documents import LEGACY, LISTS
 from core.links.schema import NewLinkBody, PageId
 from core.models import Channel, PageLink
@@ -87,7 +86,12 @@ def all_links(acting: ActingParam) -> dict[str, Any]:
     desk, company_id = acting.reading, acting.user.company_id
     company = desk.companies.get(company_id)
     states = desk.leases.of_company(company_id)
-    pages = [_page_view(desk, company_id, page, states) for page in company["pages"]]
+    listed: dict[str, list[PageLink]] = {}
+    for link in desk.links.of_company(company_id):
+        listed.setdefault(link.page_id, []).append(link)
+    pages = [
+        _page_view(desk, page, listed.get(page["page_id"], []), states) for page in company["pages"]
+    ]
     active = sum(page["total_active"] for page in pages)
     inactive = sum(page["total_inactive"] for page in pages)
     return {
@@ -137,9 +141,8 @@ def try_link(acting: ActingParam, body: LinkTest) -> dict[str, Any]:
 
 
 def _page_view(
-    desk: Desk, company_id: str, page: Document, states: Mapping[str, Document]
+    desk: Desk, page: Document, links: Sequence[PageLink], states: Mapping[str, Document]
 ) -> dict[str, Any]:
-    links = page_links(company_id, page)
     modern = [link for link in links if not link.legacy]
 
     def views(chosen: list[PageLink], channel: Channel | None) -> list[dict[str, Any]]:
