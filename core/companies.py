@@ -6,6 +6,7 @@ read: of two people changing at once, the second one's change is made on top of 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ class Companies:
         self._companies = database["companies"]
         self._stamps = database["company_stamps"]
         self._seen: dict[str, tuple[int, float, Document]] = {}
+        self._editing = threading.Lock()
         self._ids: tuple[dict[str, int], float, list[str]] | None = None
 
     def get(self, company_id: str) -> Document:
@@ -133,6 +135,11 @@ class Companies:
         ``change`` is called again on the newer document if someone else's change came first; what
         it raises stops the edit and nothing is stored.
         """
+        # Threads of one process take turns: each would make the others' work void, again and again.
+        with self._editing:
+            return self._edit(company_id, change)
+
+    def _edit(self, company_id: str, change: Callable[[Document], T]) -> T:
         while True:
             company = self._companies.find_one({"company_id": company_id})
             if company is None:
