@@ -16,7 +16,7 @@ from core.companies import Companies
 from core.configuration import Configuration
 from core.connectors.file.uploads import Uploads
 from core.connectors.http import Watch
-from core.connectors.interface import Context
+from core.connectors.interface import Context, Contexts
 from core.connectors.pauses import HostPauses
 from core.connectors.webhook.inbox import Inbox
 from core.counters import Counters
@@ -128,16 +128,13 @@ class Desk:
             settings, self.companies, self.page_bots, self.conversations, self.messages
         )
         self.questions = Questions(self.database, self.links, self.replier, self.alerts.regressed)
+        self._contexts = Contexts(settings, self.database, self.box, self.guard, self.pauses)
         self.trials = Trials(
-            self.database,
-            settings,
+            self._contexts,
             self.links,
             self.leases,
             self.contents,
             self.policies,
-            self.pauses,
-            self.box,
-            self.guard,
             self.embedder,
             self.erasures.values,
         )
@@ -148,15 +145,7 @@ class Desk:
         """What a short exchange with a CRM needs, outside of a run."""
         watch = Watch(seconds)
         try:
-            yield Context(
-                settings=self.settings,
-                database=self.database,
-                box=self.box,
-                guard=self.guard,
-                pauses=self.pauses,
-                watch=watch,
-                say=lambda _: None,
-            )
+            yield self._contexts.of(watch, lambda _: None)
         finally:
             watch.close()
 
@@ -212,15 +201,7 @@ class Desk:
 
     def _worker(self, on_step: OnStep) -> Worker:
         model = self.embedder.model_name
-        fetching = Fetching(
-            self.settings,
-            self.database,
-            self.box,
-            self.guard,
-            self.pauses,
-            self.contents,
-            model,
-        )
+        fetching = Fetching(self._contexts, self.contents, model)
         sync = Sync(
             self.settings,
             fetching,

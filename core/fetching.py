@@ -9,14 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.connectors.http import Watch
-from core.connectors.interface import Context, Fetched, Validators
-from core.connectors.pauses import HostPauses
+from core.connectors.interface import Contexts, Fetched, Validators
 from core.connectors.registry import connector_of
 from core.models import PageLink, Trigger
-from core.security.network import AddressGuard
-from core.security.secrets import SecretBox
-from core.settings import Settings
-from core.store import Database
 from core.text.increment import identity_field
 from core.text.redact import Policy
 from core.vectors.contents import Contents
@@ -27,21 +22,8 @@ _PROGRESS_SECONDS = 0.5
 class Fetching:
     """Asks the links' sources."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        box: SecretBox,
-        guard: AddressGuard,
-        pauses: HostPauses,
-        contents: Contents,
-        model: str,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._box = box
-        self._guard = guard
-        self._pauses = pauses
+    def __init__(self, contexts: Contexts, contents: Contents, model: str) -> None:
+        self._contexts = contexts
         self._contents = contents
         self._model = model
 
@@ -73,18 +55,7 @@ class Fetching:
                 said = time.monotonic()
                 on_records(records)
 
-        context = Context(
-            settings=self._settings,
-            database=self._database,
-            box=self._box,
-            guard=self._guard,
-            pauses=self._pauses,
-            watch=watch,
-            say=say,
-            validators=validators,
-            extra=extra,
-            on_page=on_page,
-        )
+        context = self._contexts.of(watch, say, validators=validators, extra=extra, on_page=on_page)
         return connector_of(link.link.type).fetch(link.link, context)
 
     def increments_by(

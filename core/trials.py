@@ -17,19 +17,15 @@ from typing import Any
 import structlog
 
 from core.connectors.http import Watch
-from core.connectors.interface import Context
-from core.connectors.pauses import HostPauses
+from core.connectors.interface import Contexts
 from core.connectors.registry import connector_of
 from core.errors import DeskError, InvalidRequest, NotFound
 from core.leases import Leases
 from core.links import Links, NewLink
 from core.models import Channel, CrmLink, PageLink
 from core.policies import Policies
-from core.security.network import AddressGuard
-from core.security.secrets import SecretBox
-from core.settings import Settings
 from core.shrinking import is_shrunk
-from core.store import Database, Document, insert
+from core.store import Document, insert
 from core.text.changes import describe_changes
 from core.text.chunk import chunk_of, cut_records
 from core.text.erased import ErasedValues
@@ -54,28 +50,20 @@ class Trials:
 
     def __init__(
         self,
-        database: Database,
-        settings: Settings,
+        contexts: Contexts,
         links: Links,
         leases: Leases,
         contents: Contents,
         policies: Policies,
-        pauses: HostPauses,
-        box: SecretBox,
-        guard: AddressGuard,
         embedder: Embedder,
         erased_in: Callable[[str], ErasedValues],
     ) -> None:
-        self._database = database
-        self._trials = database["link_trials"]
-        self._settings = settings
+        self._contexts = contexts
+        self._trials = contexts.database["link_trials"]
         self._links = links
         self._leases = leases
         self._contents = contents
         self._policies = policies
-        self._pauses = pauses
-        self._box = box
-        self._guard = guard
         self._embedder = embedder
         self._erased_in = erased_in
 
@@ -148,7 +136,7 @@ class Trials:
 
     def carry_out(self, trial: Document) -> None:
         """Try a claimed trial and write down what came of it. Never raises."""
-        watch = Watch(self._settings.fetch_timeout_seconds)
+        watch = Watch(self._contexts.settings.fetch_timeout_seconds)
         try:
             fields: dict[str, Any] = {"state": "done", "result": self._try(trial, watch)}
         except DeskError as error:
@@ -180,15 +168,7 @@ class Trials:
         link = PageLink(trial["company_id"], trial["page_id"], "", own, channels)
         started = time.monotonic()
         warnings: list[str] = []
-        context = Context(
-            settings=self._settings,
-            database=self._database,
-            box=self._box,
-            guard=self._guard,
-            pauses=self._pauses,
-            watch=watch,
-            say=warnings.append,
-        )
+        context = self._contexts.of(watch, warnings.append)
         with closing(connector_of(own.type).fetch(own, context)) as fetched:
             assert fetched.answer is not None, "asked without validators"
             # All of it now, so that the CRM's time is told without ours; it is held compressed.

@@ -126,6 +126,23 @@ class Context:
         return Limits(own.max_bytes, own.max_pages, own.max_records)
 
 
+@dataclass(frozen=True)
+class Contexts:
+    """Makes the contexts of an installation's fetches."""
+
+    settings: Settings
+    database: Database
+    box: SecretBox
+    guard: AddressGuard
+    pauses: HostPauses
+
+    def of(self, watch: Watch, say: Callable[[str], None], **more: Any) -> Context:
+        """The context of one fetch; ``more`` are the further fields of Context."""
+        return Context(
+            self.settings, self.database, self.box, self.guard, self.pauses, watch, say, **more
+        )
+
+
 class Options(BaseModel):
     """What a link of one type has beside the fields that all have. Unknown ones are refused."""
 

@@ -23,9 +23,9 @@ def compact(_: Database, data_dir: Path) -> None:
         return
     # Writers wait instead of finding the file busy.
     with file_lock(folder):
-        for path in sorted(folder.glob("**/*")):
-            if not path.is_file() or not _is_sqlite(path):
-                continue
+        # By name: to open and close such a file, if only to look at it, takes away all locks that
+        # this process has on it (POSIX), and with them what its open connections rely on.
+        for path in sorted(folder.glob("*.sqlite")):
             with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
                 connection.isolation_level = None
                 _run(connection, "VACUUM")
@@ -37,8 +37,3 @@ def compact(_: Database, data_dir: Path) -> None:
 
 def _run(connection: sqlite3.Connection, statement: str) -> list[Any]:
     return connection.execute(statement).fetchall()
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\x00"

@@ -90,6 +90,17 @@ def test_the_files_are_rewritten_beside_connections_that_are_kept(tmp_path: Path
     assert [found["_id"] for found in things.find({}).sort("_id", 1)] == ["b", "c"]
 
 
+def test_after_that_this_process_still_sees_what_others_write(tmp_path: Path) -> None:
+    database = opened(tmp_path)
+    things = database["things"]
+    insert(things, {"_id": "a", "n": 0})
+    compact(database, tmp_path)
+    # A process that was the last one to have the file open would put its log away when it ends.
+    for round_number in range(1, 4):
+        subprocess.run([sys.executable, "-c", COUNT, str(tmp_path)], check=True, timeout=60)
+        assert things.find_one({"_id": "a"}) == {"_id": "a", "n": 50 * round_number}
+
+
 @pytest.fixture
 def connections(tmp_path: Path) -> Connections:
     def connect() -> sqlite3.Connection:
