@@ -11,7 +11,7 @@ from core.leases import Leases
 from core.links import Links
 from core.models import PageLink, RunState
 from core.settings import Settings
-from core.status import STATUSES, diagnosis, is_stale, sync_status
+from core.status import STATUSES, diagnosis, failure_in_words, is_stale, sync_status
 from core.store import Database
 
 DAYS = 7
@@ -52,6 +52,8 @@ class Overview:
     days: list[Day]
     documents: int
     records: int
+    standing: dict[str, int]
+    """As ``counts``, but a link that is being synced counts as what it was before that."""
 
 
 class Days:
@@ -108,11 +110,13 @@ class Overviews:
         links = self._links.of_company(company_id)
         states = self._leases.of_company(company_id)
         counts: Counter[str] = Counter()
+        standing: Counter[str] = Counter()
         concerns = []
         for link in links:
             state = states.get(link.link.link_id, {})
             status = sync_status(link, state, self._settings)
             counts[status] += 1
+            standing[sync_status(link, {**state, "lease_holder": None}, self._settings)] += 1
             if status in NEEDS_A_PERSON:
                 concerns.append(_concern(link, status, state))
         concerns.sort(key=lambda one: (NEEDS_A_PERSON.index(one.status), one.since or 0.0))
@@ -122,6 +126,7 @@ class Overviews:
             self._days.last(company_id),
             sum(state.get("documents", 0) for state in states.values()),
             sum(state.get("records", 0) for state in states.values()),
+            {status: standing[status] for status in STATUSES},
         )
 
     def sample_freshness(self) -> None:
@@ -145,7 +150,7 @@ def _concern(link: PageLink, status: str, state: dict[str, Any]) -> Concern:
     if error:
         known = diagnosis(error["kind"])
         cause, who = known.cause, known.who
-        detail = f"{error['message']} {error['action']}".strip()
+        detail = failure_in_words(error)
     else:
         cause = "No sync has succeeded for too long"
         detail = "The link has not been synced for three of its intervals."

@@ -63,6 +63,14 @@ def diagnosis(kind: str) -> Diagnosis:
     return DIAGNOSES.get(kind, DIAGNOSES["error"])
 
 
+def failure_in_words(error: Mapping[str, Any]) -> str:
+    """A failure's message and what to do about it, in sentences."""
+    message, action = str(error["message"]).strip(), str(error["action"]).strip()
+    if message and message[-1] not in ".!?…:":
+        message += "."
+    return f"{message} {action}".strip()
+
+
 def sync_status(link: PageLink, state: Mapping[str, Any], settings: Settings) -> str:
     """One of STATUSES.
 

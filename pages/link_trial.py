@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.status import diagnosis
+from core.status import diagnosis, failure_in_words
 from core.store import Document
 from core.text.personal import KIND_NAMES, Kind
 from core.text.redact import in_words
@@ -43,7 +43,7 @@ def show_failure(error: dict[str, Any]) -> None:
     """Why the test failed, and who can help."""
     known = diagnosis(error["kind"])
     st.error(plain(f"{known.cause}."), icon=":material/error:")
-    st.text(visible(f"{error['message']} {error['action']}"))
+    st.text(visible(failure_in_words(error)))
     st.caption(plain(f"Who can fix it: {known.who}"))
 
 

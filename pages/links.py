@@ -10,7 +10,7 @@ from core.errors import DeskError
 from core.leases import NEVER
 from core.links import public_headers
 from core.models import Channel, PageLink
-from core.status import STATUSES, sync_status
+from core.status import STATUSES, failure_in_words, sync_status
 from core.store import Document
 from pages.link_actions import DELETE, SWITCH_OFF, show_question, sync_links
 from pages.looks import LOOKS, show_moment, show_status
@@ -166,7 +166,7 @@ def show_problem(link: PageLink, state: Document) -> None:
     error = state.get("last_error")
     if not error or not link.is_active:
         return
-    st.warning(plain(f"{error['message']} {error['action']}"), icon=":material/error:")
+    st.warning(plain(failure_in_words(error)), icon=":material/error:")
     if error["kind"] == "shrink":
         st.page_link(
             "logs.py",

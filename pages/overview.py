@@ -46,10 +46,14 @@ def show_counts(look: Overview) -> None:
     """How many links are how."""
     with st.container(horizontal=True):
         for status, label, help_text in COUNTED:
-            count = look.counts[status]
-            if status == "serving":
-                count += look.counts["syncing"]
-            st.metric(label, count, help=help_text, border=True, width=150, height="stretch")
+            st.metric(
+                label,
+                look.standing[status],
+                help=help_text,
+                border=True,
+                width=150,
+                height="stretch",
+            )
     with st.container(horizontal=True):
         for status in ("failing", "held", "retrying", "stale", "waiting", "off"):
             if count := look.counts[status]:
@@ -184,7 +188,7 @@ def show_system(desk: Desk) -> None:
             height="stretch",
         )
         engine = "MongoDB" if desk.settings.mongodb_uri else "Embedded"
-        st.metric("Store", engine, help="Answers.", border=True, width=150, height="stretch")
+        st.metric("Store", engine, help="Answers.", border=True, width=220, height="stretch")
 
 
 reading()

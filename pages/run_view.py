@@ -8,7 +8,7 @@ import streamlit as st
 from core.acting import Acting
 from core.api.views import duration
 from core.errors import DeskError, NotFound
-from core.status import diagnosis
+from core.status import diagnosis, failure_in_words
 from core.store import Document
 from pages.looks import show_moment
 from pages.pickers import keep_in_url
@@ -73,7 +73,7 @@ def show_failure(run: Document) -> None:
     known = diagnosis(error["kind"])
     with st.container(border=True):
         st.markdown(f"**{plain(known.cause)}**")
-        st.text(visible(f"{error['message']} {error['action']}"))
+        st.text(visible(failure_in_words(error)))
         with st.container(horizontal=True):
             st.caption(plain(f"Who can fix it: {known.who}"), width="content")
             if run["retry_at"]:

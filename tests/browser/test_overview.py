@@ -30,6 +30,9 @@ def test_a_failing_link_is_a_card_in_plain_words(
     expect(page.get_by_text(cause).first).to_be_visible()
     expect(page.get_by_text(f"Who can fix it: {who}").first).to_be_visible()
     expect(page.get_by_text("Next try in").first).to_be_visible()
+    if answer.status == 404:
+        words = "404 Not Found. There is nothing at this address: check its spelling."
+        expect(page.get_by_text(words).first).to_be_visible()
 
 
 def test_a_held_link_leads_to_its_decision(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.product import Client, Product
 from tests.servers.crm import Answer, Crm, Request, customers
+from tests.sync.inside import Inside
 from tests.waiting import until
 
 
@@ -196,3 +197,23 @@ def test_the_flattened_text_is_the_same_in_the_documents_and_in_the_hits(
     expected = "customers[0].id: cust-123\ncustomers[0].name: John Doe"
     assert api.texts(page_id) == [expected]
     assert api.search(page_id, "John Doe")[0]["text"] == expected
+
+
+def test_a_link_that_is_being_synced_counts_as_what_it_was_before(
+    inside: Inside, crm: Crm, path: str
+) -> None:
+    link = inside.add_link(crm.serve(path, customers("John Doe")))
+    seen: list[tuple[int, int, int, int]] = []
+
+    def look(reached: str) -> None:
+        if reached == "fetch":
+            found = inside.desk.overviews.look("company-001")
+            how = found.standing
+            seen.append((found.counts["syncing"], how["waiting"], how["serving"], how["retrying"]))
+
+    inside.desk.scheduler(look).run_once()
+    crm.serve(path, Answer("", 404))
+    for _ in range(2):
+        inside.desk.links.sync_now("company-001", link.link.link_id)
+        inside.desk.scheduler(look).run_once()
+    assert seen == [(1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 1)]
