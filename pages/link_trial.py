@@ -79,6 +79,11 @@ def show_result(result: dict[str, Any]) -> None:
         st.caption(plain(f"Before storing: {in_words(result['redacted'])}."))
     else:
         st.caption("Nothing in it looks personal.")
+    for warning in result["warnings"]:
+        st.warning(plain(warning), icon=":material/warning:")
+    if set_aside := result["set_aside"]:
+        with st.expander(f"Records that break a rule ({set_aside:,})", expanded=True):
+            st.code(visible("\n".join(result["set_aside_lines"])), language=None, wrap_lines=True)
     if difference := result["difference"]:
         show_difference(difference, result["records"])
     shown = len(result["lines"])

@@ -132,6 +132,27 @@ def test_redaction_rules_of_a_link_are_previewed(
     expect(page.get_by_text("4111")).to_have_count(0)
 
 
+def test_steps_and_rules_of_a_link_are_previewed(
+    page: Page, api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    people = [{"id": 1, "full": "Ann", "age": 40}, {"id": 2, "full": "Ben", "age": 7}]
+    url = crm.serve(path, {"people": people})
+    link = api.add_link(
+        page_id,
+        url,
+        transform=[{"do": "rename", "field": "full", "to": "name"}],
+        validation={"ranges": {"age": {"min": 18}}, "max_bad_share": 1},
+    )
+    assert api.ended_run(link["link_id"])["state"] == "succeeded"
+    page.goto(f"/links?page={page_id}")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_text("people[0].name: Ann")).to_be_visible()
+    expect(page.get_by_text("age is below 18")).to_be_visible()
+    expect(page.get_by_text("Ben")).to_have_count(0)
+
+
 def test_the_form_works_with_the_keyboard_alone(
     page: Page, api: Client, page_id: str, crm: Crm, path: str
 ) -> None:
