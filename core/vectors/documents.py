@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection as Sized
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from bson.binary import Binary, BinaryVectorDtype
 from numpy.typing import NDArray
 
+from core.batched import batched
 from core.models import Chunk, PageLink
 from core.store import Database
 
@@ -45,7 +45,7 @@ class VectorDocuments:
             {"link_id": link_id, "valid_to": {"$gt": live, "$lt": FOREVER}},
             {"$set": {"valid_to": FOREVER}},
         )
-        for batch in _batches(sorted(self.present(link_id) - set(chunk_ids))):
+        for batch in batched(sorted(self.present(link_id) - set(chunk_ids)), WRITE_BATCH):
             self._documents.delete_many({"link_id": link_id, "_id": {"$in": batch}})
 
     def present(self, link_id: str) -> set[str]:
@@ -102,7 +102,7 @@ class VectorDocuments:
     def outdate(self, link_id: str, generation: int, chunk_ids: Iterable[str]) -> Iterator[int]:
         """Mark chunks as no longer part of ``generation``; yields how many after each batch."""
         done = 0
-        for batch in _batches(chunk_ids):
+        for batch in batched(chunk_ids, WRITE_BATCH):
             self._documents.update_many(
                 {"link_id": link_id, "_id": {"$in": batch}}, {"$set": {"valid_to": generation}}
             )
@@ -134,9 +134,3 @@ class VectorDocuments:
 def vector_of(stored: Any) -> Vector:
     """A stored BSON vector as an array."""
     return np.asarray(Binary(stored, subtype=9).as_vector().data, dtype=np.float32)
-
-
-def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
-    iterator = iter(ids)
-    while batch := list(islice(iterator, WRITE_BATCH)):
-        yield batch

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
+from core.batched import batched
 from core.leases import Lease, Leases
 from core.memory import give_back
 from core.models import Chunk, PageLink
@@ -28,8 +29,6 @@ OFFERED = 2 * WINDOW // WRITE_BATCH
 GIVEN_BACK = 5000
 
 Check = Callable[[], None]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class GenerationWriter:
         new: set[str] = set()
         kept = 0
         now = time.time()
-        for pieces in _batches(records, PART):
+        for pieces in batched(records, PART):
             check()
             entries: list[Entry] = []
             for record, texts in pieces:
@@ -121,7 +120,7 @@ class GenerationWriter:
                     removed.append(record_name(entry.record))
         changes = ChangeLog()
         changed = (record for record, _ in records if before.same_since(record) is None)
-        for window in _batches(changed, COMPARED):
+        for window in batched(changed, COMPARED):
             known = {record.key for record in window if record.key in before}
             entries = self._served(lease, check) if known else ()
             old = {e.record.key: e.record for e in entries if e.record.key in known}
@@ -148,7 +147,7 @@ class GenerationWriter:
         """Store the new chunks with their vectors. ``on_stored`` hears how many of how many."""
         self._leases.note(lease, {"writing": True})
         generation = lease.state["live_generation"] + 1
-        batches = _batches(_new_chunks(plan), WRITE_BATCH)
+        batches = batched(_new_chunks(plan), WRITE_BATCH)
         coming: deque[list[Chunk]] = deque()
         done = 0
         while True:
@@ -202,9 +201,3 @@ def _new_chunks(plan: Plan) -> Iterator[Chunk]:
                 if chunk_id in plan.new:
                     record = entry.record
                     yield Chunk(chunk_id, record.key, record.path, text, text_hash_of(text))
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import structlog
 
+from core.batched import batched
 from core.leases import Leases
 from core.models import Channel, PageLink
 from core.vectors.contents import Contents
@@ -244,7 +245,7 @@ class Mirror:
         }
         own = {"link_id": link_id}
         present = {i for found in _pages(collection, include=[], where=own) for i in found["ids"]}
-        for batch in _batches(sorted(present - wanted)):
+        for batch in batched(sorted(present - wanted), BATCH):
             collection.delete(ids=batch)
         missing = wanted - present
         # What is new since the generation held here; everything if that did not suffice.
@@ -261,8 +262,7 @@ class Mirror:
         wanted: set[str],
     ) -> set[str]:
         chosen = [document for document in documents if document["_id"] in wanted]
-        for start in range(0, len(chosen), BATCH):
-            batch = chosen[start : start + BATCH]
+        for batch in batched(chosen, BATCH):
             collection.upsert(
                 ids=[document["_id"] for document in batch],
                 embeddings=np.stack([vector_of(d["embedding"]) for d in batch]),
@@ -372,8 +372,3 @@ def _asked_of_the_index(
         Likeness(chunk_id, similarity, similarity)
         for chunk_id, similarity in sorted(near.items(), key=lambda one: -one[1])
     ]
-
-
-def _batches(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]

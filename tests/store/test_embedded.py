@@ -26,12 +26,12 @@ for _ in range(50):
     things.update_one({"_id": "a"}, {"$inc": {"n": 1}})
 """
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from core.store.lock import file_lock
 with file_lock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
 
 
@@ -69,7 +69,8 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_process_that_dies_with_the_lock_holds_up_nobody(tmp_path: Path) -> None:
     things = opened(tmp_path)["things"]
     command = [sys.executable, "-c", HOLD, str(tmp_path / "store")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         holder.kill()

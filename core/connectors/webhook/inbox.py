@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from core.batched import batched
 from core.connectors.webhook.arrivals import Arrivals
 from core.security.secrets import SecretBox
 from core.store import Database, Document
@@ -76,9 +77,9 @@ class Inbox:
             for record_id, record in last.items()
             if record is not None
         ]
-        for some in _slices(fresh):
+        for some in batched(fresh, STORED_AT_ONCE):
             self._records.insert_many(some)
-        for some in _slices(events):
+        for some in batched(events, STORED_AT_ONCE):
             self._events.update_many(
                 {"link_id": link_id, "_id": {"$in": [event["_id"] for event in some]}},
                 {"$set": {"state": "done", "body": ""}},
@@ -124,8 +125,3 @@ class Inbox:
         """Forget events that nobody sends again any more."""
         before = time.time() - KNOWN_SECONDS
         self._events.delete_many({"state": "done", "at": {"$lt": before}})
-
-
-def _slices(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
-    for start in range(0, len(documents), STORED_AT_ONCE):
-        yield documents[start : start + STORED_AT_ONCE]
