@@ -85,7 +85,7 @@ def test_a_failing_link_says_why_and_what_to_do(
     api.add_link(page_id, crm.serve(path, Answer("no", 401)))
     page.goto(f"/links?page={page_id}")
     expect(page.get_by_text("Failed, will retry").first).to_be_visible()
-    expect(page.get_by_text("401 Unauthorized The CRM does not accept the key")).to_be_visible()
+    expect(page.get_by_text("401 Unauthorized. The CRM does not accept the key")).to_be_visible()
 
 
 def test_names_and_descriptions_are_shown_as_plain_text(
