@@ -263,7 +263,7 @@ class Flattening:
         self, value: Any, path: str, pattern: str, depth: int, group: Group, inside: bool
     ) -> None:
         """Deal the leaves of ``value`` out; ``inside`` says that ``group`` is an array's object."""
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH or (depth == MAX_DEPTH and isinstance(value, list) and value):
             raise LimitExceeded(
                 f"The answer nests deeper than {MAX_DEPTH} levels.",
                 action="Use an address that returns plain records.",
@@ -271,7 +271,10 @@ class Flattening:
         if isinstance(value, Pairs) and value:
             for key, member in value:
                 step = key_step(key, first=not path)
-                self._visit(member, path + step, pattern + step, depth + 1, group, inside)
+                if isinstance(member, list):
+                    self._visit(member, path + step, pattern + step, depth + 1, group, inside)
+                else:
+                    self._leaf(member, path + step, group)
         elif isinstance(value, list) and (value or value is self._array):
             self._visit_elements(value, path, pattern, depth, group, inside)
             if value is self._array:
@@ -346,6 +349,8 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, str):
+        if value.isprintable():
+            return value  # which neither line breaks nor surrogates are
         broken = _LINE_BREAK.sub(r"\\n", value)
         return _SURROGATE.sub(lambda hit: f"\\u{ord(hit[0]):04x}", broken)
     if value is None:

@@ -20,11 +20,12 @@ class Group:
     def add(self, first: int, count: int, lines: Sequence[str]) -> None:
         """Add lines that stand at ``first``."""
         self.lines += lines
-        if self.at and sum(self.at[-1]) == first:
-            first, count = self.at[-1][0], self.at[-1][1] + count
-            self.at[-1] = (first, count)
-        else:
-            self.at.append((first, count))
+        if self.at:
+            began, held = self.at[-1]
+            if began + held == first:
+                self.at[-1] = (began, held + count)
+                return
+        self.at.append((first, count))
 
     def runs(self) -> Iterator[tuple[tuple[int, int], list[str]]]:
         """Where lines stand together, and those lines."""

@@ -48,13 +48,12 @@ class Keys:
 
     def add(self, pattern: str, lines: Sequence[str]) -> None:
         """Look at the next record."""
-        fields = own_fields(pattern, lines) if pattern else {}
         array = self._arrays.get(pattern)
         if array is None:
             names = [self._id_field] if self._id_field else []
-            names += _identity_fields(fields)
+            names += _identity_fields(own_fields(pattern, lines)) if pattern else []
             array = self._arrays[pattern] = _Array(pattern, {name: {} for name in names})
-        array.add(fields)
+        array.add(lines)
         self._records.append(array)
         self._hashes.append(hashlib.sha256("\n".join(lines).encode()).digest()[:HASH_BYTES])
 
@@ -80,9 +79,9 @@ class _Array:
     pattern: str
     values: dict[str, dict[str, None]]
 
-    def add(self, fields: Mapping[str, str]) -> None:
+    def add(self, lines: Sequence[str]) -> None:
         for name, values in list(self.values.items()):
-            value = fields.get(name, "")
+            value = _own_field(self.pattern, lines, name)
             if value in _NOTHING or value in values:
                 del self.values[name]
             else:
@@ -104,6 +103,14 @@ def own_fields(pattern: str, lines: Sequence[str]) -> dict[str, str]:
         if separator and "." not in name and "[" not in name:
             fields.setdefault(name, value)
     return fields
+
+
+def _own_field(pattern: str, lines: Sequence[str], name: str) -> str:
+    """A field of ``own_fields``, without looking at the others."""
+    if not pattern or "." in name or "[" in name:
+        return ""
+    start = f"{pattern}.{name}: "
+    return next((line[len(start) :] for line in lines if line.startswith(start)), "")
 
 
 def _identity_fields(first: Mapping[str, str]) -> list[str]:

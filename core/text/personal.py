@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import phonenumbers
 from stdnum import luhn
@@ -99,6 +100,8 @@ _EMAIL_SHAPE = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+'-]{0,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}"
 )
 _DIGITS = re.compile(r"\d")
+# Names repeat with every record; longer ones are values in the place of names, and do not.
+_LONGEST_KNOWN_NAME = 100
 _PLAUSIBLE_PHONE = re.compile(r"\+\d|\(?\d{2,5}\)?[ ./-]+\d")
 
 
@@ -109,14 +112,7 @@ def words_of(name: str) -> str:
 
 def kind_by_name(name: str) -> Kind | None:
     """What a field holds by its name alone, whatever its value; None if the name says nothing."""
-    words = words_of(name)
-    if _PASSWORD_NAMES.search(words):
-        return Kind.PASSWORD
-    if _TOKEN_NAMES.search(words):
-        return Kind.TOKEN
-    if _NATIONAL_NAMES.search(words):
-        return Kind.NATIONAL_ID
-    return Kind.CARD if _CARD_NAMES.search(words) else None
+    return _hint_of(name).kind
 
 
 def find_personal(text: str, name: str = "") -> list[Found]:
@@ -124,13 +120,18 @@ def find_personal(text: str, name: str = "") -> list[Found]:
 
     ``name`` is the field's name. Kinds that are masked by default win over those that are kept.
     """
+    has_digits = len(text) >= 8 and _DIGITS.search(text) is not None
+    lowered = text.lower()
+    may_be_secret = len(text) > 15 or "assw" in lowered or "pwd" in lowered
+    if not (has_digits or may_be_secret or "@" in text):
+        return []  # most values: names, cities, plans
     found: list[Found] = []
 
     def add(kind: Kind, start: int, end: int) -> None:
         if not any(start < other.end and other.start < end for other in found):
             found.append(Found(kind, start, end))
 
-    if len(text) > 15 or "assw" in text or "pwd" in text.lower():
+    if may_be_secret:
         for hit in _TOKEN_SHAPES.finditer(text):
             add(Kind.TOKEN, *hit.span())
         for hit in _INLINE_PASSWORD.finditer(text):
@@ -138,23 +139,50 @@ def find_personal(text: str, name: str = "") -> list[Found]:
     if "@" in text:
         for hit in _EMAIL_SHAPE.finditer(text):
             add(Kind.EMAIL, *hit.span())
-    if len(text) < 8 or not _DIGITS.search(text):
-        return sorted(found, key=lambda one: one.start)
-    words = words_of(name)
-    for start, end in _cards(text, words):
-        add(Kind.CARD, start, end)
-    for start, end in _national_ids(text):
-        add(Kind.NATIONAL_ID, start, end)
-    for start, end in _phones(text, words):
-        add(Kind.PHONE, start, end)
+    if has_digits:
+        hint = _hint_of(name)
+        for start, end in _cards(text, hint):
+            add(Kind.CARD, start, end)
+        for start, end in _national_ids(text):
+            add(Kind.NATIONAL_ID, start, end)
+        for start, end in _phones(text, hint):
+            add(Kind.PHONE, start, end)
     return sorted(found, key=lambda one: one.start)
 
 
-def _cards(text: str, words: str) -> Iterator[tuple[int, int]]:
-    is_id = bool(_ID_NAMES.search(words))
+@dataclass(frozen=True)
+class _Hint:
+    """What a field's name says of its values."""
+
+    kind: Kind | None
+    is_id: bool
+    is_phone: bool
+
+
+def _hint_of(name: str) -> _Hint:
+    return _known_hint(name) if len(name) <= _LONGEST_KNOWN_NAME else _hint(name)
+
+
+def _hint(name: str) -> _Hint:
+    words = words_of(name)
+    if _PASSWORD_NAMES.search(words):
+        kind: Kind | None = Kind.PASSWORD
+    elif _TOKEN_NAMES.search(words):
+        kind = Kind.TOKEN
+    elif _NATIONAL_NAMES.search(words):
+        kind = Kind.NATIONAL_ID
+    else:
+        kind = Kind.CARD if _CARD_NAMES.search(words) else None
+    return _Hint(kind, bool(_ID_NAMES.search(words)), bool(_PHONE_NAMES.search(words)))
+
+
+_known_hint = lru_cache(maxsize=4096)(_hint)
+
+
+def _cards(text: str, hint: _Hint) -> Iterator[tuple[int, int]]:
     for hit in _CARD_SHAPE.finditer(text):
         digits = re.sub(r"[ -]", "", hit[0])
-        if is_id and digits == text:
+        if hint.is_id and digits == text:
             continue
         if _CARD_NETWORKS.fullmatch(digits) and luhn.is_valid(digits):
             yield hit.span()
@@ -175,9 +203,9 @@ def _national_ids(text: str) -> Iterator[tuple[int, int]]:
             yield hit.span()
 
 
-def _phones(text: str, words: str) -> Iterator[tuple[int, int]]:
+def _phones(text: str, hint: _Hint) -> Iterator[tuple[int, int]]:
     # libphonenumber takes its time: it is asked only where a number may stand.
-    if _PHONE_NAMES.search(words) and len(_DIGITS.findall(text)) >= 7 and len(text) < 40:
+    if hint.is_phone and len(text) < 40 and len(_DIGITS.findall(text)) >= 7:
         yield 0, len(text)
         return
     if not _PLAUSIBLE_PHONE.search(text) or "+" not in text:

@@ -22,9 +22,9 @@ def raw_json(value: Any, *, leave_out: AbstractSet[int] = frozenset()) -> str:
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, Pairs):
-        members = (
+        members = [
             f"{_string(key)}:{raw_json(member, leave_out=leave_out)}" for key, member in value
-        )
+        ]
         return "{" + ",".join(members) + "}"
     if isinstance(value, list):
         elements = (
@@ -39,5 +39,8 @@ def raw_json(value: Any, *, leave_out: AbstractSet[int] = frozenset()) -> str:
 
 
 def _string(value: str) -> str:
+    quoted: str = encode_basestring(value)
+    if quoted.isascii():
+        return quoted
     # Half a character can be spelled in JSON, but not stored or shown as text.
-    return _SURROGATE.sub(lambda hit: f"\\u{ord(hit[0]):04x}", encode_basestring(value))
+    return _SURROGATE.sub(lambda hit: f"\\u{ord(hit[0]):04x}", quoted)

@@ -140,7 +140,8 @@ class Redactor:
 
     def _visit(self, value: Any, path: str, name: str, rule: Rule | None, depth: int) -> Any:
         """``value`` as it may be stored; ``rule`` is that of something around it."""
-        rule = self._rule(path, name) or rule
+        if self._patterns:
+            rule = self._rule(path, name) or rule
         if rule is not None and rule.action is Action.DROP:
             self._note("dropped by rule")
             return _DROPPED
@@ -197,9 +198,12 @@ class Redactor:
 
     def _parts(self, value: Any, text: str, name: str) -> Any:
         """The value with the personal values inside of it replaced."""
+        found = find_personal(text, name)
+        if not found:
+            return value
         pieces: list[str] = []
         at = 0
-        for one in find_personal(text, name):
+        for one in found:
             self.redactions.found[one.kind.value] += 1
             action = self._policy.kinds[one.kind]
             if action is Action.KEEP:

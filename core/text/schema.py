@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from core.text.paths import key_step
 
 MOST_FIELDS = 1000
 """An answer with more has values for names; watching those would tell nothing."""
+
+_TYPES: Mapping[type, str] = {bool: "boolean", Number: "number"}
 
 Schema = dict[str, str]
 """Types by path, such as ``customers[].age: number``; several are joined by `` or ``."""
@@ -30,7 +33,7 @@ class FieldFinder:
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
         self._check = check
-        self._types: dict[str, set[str]] = {}
+        self._types: defaultdict[str, set[str]] = defaultdict(set)
 
     def add(self, value: Any) -> None:
         """Look at the next part."""
@@ -42,13 +45,18 @@ class FieldFinder:
             if looked_at % CHECK_EVERY == 0:
                 self._check()
             if isinstance(node, Pairs):
-                stack.extend((m, path + key_step(key, first=not path)) for key, m in node)
+                members = [(m, path + key_step(key, first=not path)) for key, m in node]
             elif isinstance(node, list):
-                stack.extend((element, path + "[]") for element in node)
-            elif path:
-                types = self._types.setdefault(path, set())
-                if node is not None:
-                    types.add(_type(node))
+                members = [(element, path + "[]") for element in node]
+            else:
+                continue
+            for member, at in members:
+                if isinstance(member, list):
+                    stack.append((member, at))
+                    continue
+                types = self._types[at]
+                if member is not None:
+                    types.add(_TYPES.get(type(member), "text"))
 
     def found(self) -> Schema:
         """The fields; none when there are more than MOST_FIELDS."""
@@ -79,9 +87,3 @@ def _differ(before: str, after: str) -> bool:
     if "empty" in (before, after):
         return False
     return set(before.split(" or ")) != set(after.split(" or "))
-
-
-def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "number" if isinstance(value, Number) else "text"
