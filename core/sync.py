@@ -260,7 +260,7 @@ class Sync:
         on_step("publishing")
         self._leases.publish(lease, generation, published)
         on_step("published")
-        self._writer.clean_up(lease, generation)
+        self._writer.clean_up(lease, generation, plan)
         on_step("cleaned")
         facts["unclean"] = False
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")

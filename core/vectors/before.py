@@ -19,7 +19,7 @@ class Before:
     def __init__(
         self, entries: Iterable[Entry], check: Callable[[], None], *, is_same_model: bool
     ) -> None:
-        self._is_same_model = is_same_model
+        self.is_same_model = is_same_model
         self._by_key: dict[str, tuple[bytes, float]] = {}
         # None stands for one chunk that is the whole record.
         self._texts: dict[bytes, tuple[str, ...] | None] = {}
@@ -50,10 +50,6 @@ class Before:
         """Since when the record reads as it does, in seconds since 1970; None if it is changed."""
         text, updated_at = self._by_key.get(record.key, (b"", 0.0))
         return updated_at if text == _digest(record.lines) else None
-
-    def has_chunks_of(self, record: Record) -> bool:
-        """Whether the chunks of the record are those that are served."""
-        return self._is_same_model and self.same_since(record) is not None
 
 
 def _digest(lines: Sequence[str]) -> bytes:

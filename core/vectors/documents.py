@@ -88,7 +88,7 @@ class VectorDocuments:
                     "path": chunk.path,
                     "text": chunk.text,
                     "text_hash": chunk.text_hash,
-                    "embedding": Binary.from_vector(vector.tolist(), BinaryVectorDtype.FLOAT32),
+                    "embedding": Binary.from_vector(vector, BinaryVectorDtype.FLOAT32),
                     "model": model,
                     "created_at": now,
                     "updated_at": now,
@@ -109,9 +109,20 @@ class VectorDocuments:
             done += len(batch)
             yield done
 
-    def drop_outdated(self, link_id: str, live: int) -> None:
-        """Delete what is no longer part of the live generation."""
-        self._documents.delete_many({"link_id": link_id, "valid_to": {"$lte": live}})
+    def drop_outdated(
+        self, link_id: str, live: int, chunk_ids: Iterable[str] | None = None
+    ) -> None:
+        """Delete what is no longer part of the live generation.
+
+        All of it, unless ``chunk_ids`` says which that can be: looking for it goes through all of
+        the link's documents.
+        """
+        outdated = {"link_id": link_id, "valid_to": {"$lte": live}}
+        if chunk_ids is None:
+            self._documents.delete_many(outdated)
+            return
+        for batch in batched(chunk_ids, WRITE_BATCH):
+            self._documents.delete_many({**outdated, "_id": {"$in": batch}})
 
     def set_channels(self, link_id: str, channels: list[str]) -> None:
         """Note which channels answer from the link's documents."""
@@ -133,4 +144,5 @@ class VectorDocuments:
 
 def vector_of(stored: Any) -> Vector:
     """A stored BSON vector as an array."""
-    return np.asarray(Binary(stored, subtype=9).as_vector().data, dtype=np.float32)
+    found = Binary(stored, subtype=9).as_vector(return_numpy=True).data
+    return np.asarray(found, dtype=np.float32)

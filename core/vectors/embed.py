@@ -67,11 +67,6 @@ class Embedder:
                 precision="bfloat16" if self._is_half else "float32",
                 seconds=round(time.monotonic() - began, 1),
             )
-            # The libraries leave half a million objects behind. Streamlit collects garbage after
-            # every run of a page, and would look at each of them again, the process standing still
-            # for 0.4 s: these stay for good, so the collector need not know them.
-            gc.collect()
-            gc.freeze()
 
         threading.Thread(target=load, name="load-model", daemon=True).start()
 
@@ -135,6 +130,11 @@ class Embedder:
                 self._counter = _counter(model.tokenizer)
                 # The first text sets the tokenizer's padding; no two threads may do that at once.
                 model.encode(["warm"], show_progress_bar=False)
+                # The libraries leave half a million objects behind for good. Streamlit collects
+                # garbage after every run of a page, and a sync makes many objects: the collector
+                # would look at each of them again, the process standing still for 0.4 s.
+                gc.collect()
+                gc.freeze()
                 self._pool = ThreadPoolExecutor(_threads(), thread_name_prefix="embed")
                 self._model = model
             return self._model

@@ -12,7 +12,7 @@ from typing import Any
 from core.batched import batched
 from core.leases import Lease, Leases
 from core.memory import give_back
-from core.models import Chunk, PageLink
+from core.models import Chunk, PageLink, Record
 from core.text.changes import ChangeLog, Changes, record_name
 from core.text.chunk import chunk_of, text_hash_of
 from core.text.spool import Spool
@@ -69,22 +69,31 @@ class GenerationWriter:
         new: set[str] = set()
         kept = 0
         now = time.time()
+        # Of every record: whether its chunks are those that are served. Of those that read anew: in
+        # order, their keys.
+        held: dict[str, bool] = {}
+        altered: dict[str, None] = {}
         for pieces in batched(records, PART):
             check()
             entries: list[Entry] = []
             for record, texts in pieces:
                 chunks = [chunk_of(record, text, link_id, self._model) for text in texts]
                 since = before.same_since(record)
+                is_held = since is not None and before.is_same_model
+                if live:
+                    held[record.key] = is_held
+                if live and since is None:
+                    altered[record.key] = None
                 entries.append(entry_of(record, chunks, now if since is None else since))
                 ids = {chunk.chunk_id for chunk in chunks}
-                fresh = ids & absent if before.has_chunks_of(record) else ids
+                fresh = ids & absent if is_held else ids
                 kept += len(ids) - len(fresh)
                 new |= fresh
             parts.append(Part.of(entries))
         gone: list[str] = []
         changes = Changes([], 0)
-        if live:
-            had, changes = self._changes(lease, records, before, check)
+        if live and (altered or len(held) < len(before) or not before.is_same_model):
+            had, changes = self._changes(lease, records, before, held, altered, check)
             # A record that changed may still have chunks that read as they did.
             same = new & had - absent
             kept += len(same)
@@ -105,26 +114,37 @@ class GenerationWriter:
         return frozenset(served - self._documents.present(link_id))
 
     def _changes(
-        self, lease: Lease, records: Spool, before: Before, check: Check
+        self,
+        lease: Lease,
+        records: Spool,
+        before: Before,
+        held: Mapping[str, bool],
+        altered: Mapping[str, None],
+        check: Check,
     ) -> tuple[set[str], Changes]:
-        """The chunks of records that are served, but not as they are now; and what is different."""
-        # Of the records that stay: whether their chunks are those that are served.
-        held = {record.key: before.has_chunks_of(record) for record, _ in records}
+        """The chunks of records that are served, but not as they are now; and what is different.
+
+        ``held`` says of each record whether its chunks stay, ``altered`` are those, in order, that
+        do not read as they did.
+        """
         had: set[str] = set()
         removed: list[str] = []
-        if sum(held.values()) < len(before):
-            for entry in self._served(lease, check):
-                if not held.get(entry.record.key):
-                    had.update(chunk_id for chunk_id, _ in entry.chunks)
-                if entry.record.key not in held:
-                    removed.append(record_name(entry.record))
         changes = ChangeLog()
-        changed = (record for record, _ in records if before.same_since(record) is None)
-        for window in batched(changed, COMPARED):
-            known = {record.key for record in window if record.key in before}
-            entries = self._served(lease, check) if known else ()
-            old = {e.record.key: e.record for e in entries if e.record.key in known}
-            for record in window:
+        following = (record for record, _ in records if record.key in altered)
+        # Nearly always one: a window for each time that what is served is gone through.
+        for number, window in enumerate(list(batched(altered, COMPARED)) or [[]]):
+            wanted = {key for key in window if key in before}
+            old: dict[str, Record] = {}
+            for entry in self._served(lease, check) if wanted or not number else ():
+                key = entry.record.key
+                if key in wanted:
+                    old[key] = entry.record
+                if not number:
+                    if not held.get(key):
+                        had.update(chunk_id for chunk_id, _ in entry.chunks)
+                    if key not in held:
+                        removed.append(record_name(entry.record))
+            for record in islice(following, len(window)):
                 changes.compare(old.get(record.key), record)
         for name in removed:
             changes.removed(name)
@@ -188,9 +208,9 @@ class GenerationWriter:
             self._contents.write(lease.link_id, generation, number, part)
         self._contents.announce(lease.link_id, generation, facts)
 
-    def clean_up(self, lease: Lease, live: int) -> None:
-        """Remove what only generations before ``live`` had."""
-        self._documents.drop_outdated(lease.link_id, live)
+    def clean_up(self, lease: Lease, live: int, plan: Plan | None = None) -> None:
+        """Remove what only generations before ``live`` had: of a run that died, without a plan."""
+        self._documents.drop_outdated(lease.link_id, live, plan.gone if plan else None)
         self._contents.prune(lease.link_id, live)
 
 
