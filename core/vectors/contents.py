@@ -95,7 +95,7 @@ class Contents:
         # One after the other by id: all at once would be the whole text, and by number the embedded
         # engine goes through the parts before it each time.
         for part_id in [head["_id"] for head in heads]:
-            part = self._parts.find_one({"_id": part_id})
+            part = self._parts.find_one({"_id": part_id, "link_id": link_id})
             if part is None:
                 continue
             entries = _unpack(part["entries"])
@@ -121,7 +121,7 @@ class Contents:
             if skip >= head["documents"]:
                 skip -= head["documents"]
                 continue
-            part = self._parts.find_one({"_id": head["_id"]})
+            part = self._parts.find_one({"_id": head["_id"], "link_id": link_id})
             if part is None:
                 break
             chunks = [(e, *chunk) for e in _unpack(part["entries"]) for chunk in e.chunks]

@@ -38,6 +38,8 @@ def lines(value: Any, *rules: Rule, **company: Any) -> list[str]:
         ("note", "SSN 536-90-4399", "SSN [masked: national id]"),
         ("note", "CPF 390.533.447-05", "CPF [masked: national id]"),
         ("note", "password: hunter2 ok", "password: [masked: password] ok"),
+        ("note", "PASSWORD: ab", "PASSWORD: [masked: password]"),
+        ("the_" * 40 + "password", "x", "[masked: password]"),
         ("note", "shppa_1234567890abc", "[masked: token]"),
         ("note", "sk_live_1234567890abc", "[masked: token]"),
         ("note", "Bearer abcdefghijklmnop.qrs", "[masked: token]"),
