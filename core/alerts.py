@@ -20,12 +20,13 @@ from pymongo.errors import DuplicateKeyError
 from standardwebhooks import Webhook
 
 from core.connectors.backoff import raise_for_status
-from core.connectors.http import GuardedSession, Watch
+from core.connectors.http import GuardedSession
 from core.errors import DeskError
 from core.models import PageLink
 from core.security.network import AddressGuard
 from core.settings import Settings
 from core.store import Database, Document, insert
+from core.watch import Watch
 
 SEND_SECONDS = 15.0
 FIRST_WAIT = 5.0

@@ -15,7 +15,6 @@ from core.bot.wording import Model
 from core.companies import Companies
 from core.configuration import Configuration
 from core.connectors.file.uploads import Uploads
-from core.connectors.http import Watch
 from core.connectors.interface import Context, Contexts
 from core.connectors.pauses import HostPauses
 from core.connectors.webhook.inbox import Inbox
@@ -57,6 +56,7 @@ from core.vectors.embed import Embedder
 from core.vectors.follower import REBUILD, MirrorFollower
 from core.vectors.generation import GenerationWriter
 from core.vectors.mirror import Mirror
+from core.watch import Watch
 from core.worker import Worker
 
 

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.connectors.http import Watch
 from core.connectors.interface import Contexts, Fetched, Validators
 from core.connectors.registry import connector_of
 from core.models import PageLink, Trigger
 from core.text.increment import identity_field
 from core.text.redact import Policy
 from core.vectors.contents import Contents
+from core.watch import Watch
 
 _PROGRESS_SECONDS = 0.5
 

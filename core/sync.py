@@ -17,7 +17,6 @@ from typing import Any
 
 import structlog
 
-from core.connectors.http import TimedParts, Watch
 from core.connectors.interface import Fetched
 from core.fetching import Fetching, made_of, validators_of
 from core.known_fields import KnownFields
@@ -42,6 +41,7 @@ from core.vectors.cutter import Cutter
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
 from core.vectors.generation import GIVEN_BACK, GenerationWriter
+from core.watch import TimedParts, Watch
 
 # All of a run but the fetching may take this long.
 WORK_SECONDS = 3600.0

@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 
-from core.connectors.http import Watch
 from core.connectors.interface import Contexts
 from core.connectors.registry import connector_of
 from core.errors import DeskError, InvalidRequest, NotFound
@@ -34,6 +33,7 @@ from core.text.prepare import prepare
 from core.text.spool import Spool
 from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
+from core.watch import Watch
 
 KEEP_SECONDS = 24 * 3600.0
 # Taken for dead: the scheduler that carried it out was stopped.

@@ -7,7 +7,6 @@ import time
 
 import structlog
 
-from core.connectors.http import Watch
 from core.errors import Cancelled, LeaseLost, NotFound, SchedulerStopped
 from core.leases import LEASE_SECONDS, NEVER, Lease, Leases
 from core.links import Links
@@ -17,6 +16,7 @@ from core.runs import Runs
 from core.settings import Settings
 from core.slots import Slot
 from core.sync import OnStep, Sync
+from core.watch import Watch
 
 log = structlog.get_logger()
 

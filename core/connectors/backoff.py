@@ -11,11 +11,12 @@ from urllib.parse import urljoin
 
 import stamina
 
-from core.connectors.http import Answer, GuardedSession, Watch
+from core.connectors.http import Answer, GuardedSession
 from core.connectors.paginators import PageRequest
 from core.connectors.pauses import HostPauses
 from core.errors import FetchError, RateLimited, RequestRejected, ServerFailed, Truncated
 from core.security.network import parse_target
+from core.watch import Watch
 
 ATTEMPTS = 4
 FIRST_WAIT = 0.5

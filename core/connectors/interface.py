@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 
-from core.connectors.http import Watch
 from core.connectors.pauses import HostPauses
 from core.models import CrmLink
 from core.security.network import AddressGuard
@@ -17,6 +16,7 @@ from core.settings import Settings
 from core.store import Database
 from core.text.decode import Json, Text
 from core.text.select import Parts, check_selector
+from core.watch import Watch
 
 
 def _json_path(value: str) -> str:

@@ -7,16 +7,12 @@ ends at the same content. A folder that is missing or broken is simply built aga
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
@@ -24,12 +20,12 @@ import structlog
 from core.batched import batched
 from core.leases import Leases
 from core.models import Channel, PageLink
+from core.vectors.chroma import Chroma
 from core.vectors.contents import Contents
 from core.vectors.documents import Vector, VectorDocuments, vector_of
 from core.vectors.exact import ExactVectors, Likeness
 
 if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
 # Chroma lets no other thread run while it takes vectors in (measured: 0.24 s for 500, 0.07 s for
@@ -54,16 +50,11 @@ class Mirror:
         contents: Contents,
         documents: VectorDocuments,
     ) -> None:
-        self._data_dir = data_dir
-        self._chroma_url = chroma_url
+        self._chroma = Chroma(data_dir, chroma_url)
         self._leases = leases
         self._contents = contents
         self._documents = documents
         self._lock = threading.RLock()
-        self._client: ClientAPI | None = None
-        self._slot: Path | None = None
-        self._slot_lock: IO[str] | None = None
-        self._folder: Path | None = None
         self._exact = ExactVectors()
 
     def follow(self, links: list[PageLink]) -> None:
@@ -109,7 +100,7 @@ class Mirror:
                 collection = self._up_to_date(name, wanted)
                 return self._query(collection, wanted, vector, k, also)
             except Exception as error:
-                if self._chroma_url:
+                if self._chroma.is_a_server:
                     raise
                 log.warning("The mirror is built again", reason=f"{type(error).__name__}: {error}")
                 self._start_anew()
@@ -118,13 +109,13 @@ class Mirror:
     def collection(self, company_id: str, page_id: str, channel: Channel) -> Collection:
         """A page and channel's collection as it is, for looking at it."""
         with self._lock:
-            return self._open().get_collection(collection_name(company_id, page_id, channel))
+            return self._chroma.open().get_collection(collection_name(company_id, page_id, channel))
 
     def rebuild(self, links: list[PageLink]) -> None:
         """Build all collections of the given links' pages again, from nothing."""
         with self._lock:
-            if self._chroma_url:
-                client = self._open()
+            if self._chroma.is_a_server:
+                client = self._chroma.open()
                 for collection in client.list_collections():
                     client.delete_collection(collection.name)
             else:
@@ -140,7 +131,7 @@ class Mirror:
         pages = {(link.company_id, link.page_id) for link in links}
         with self._lock:
             try:
-                client = self._open()
+                client = self._chroma.open()
                 present = {collection.name for collection in client.list_collections()}
             except Exception as error:
                 return [f"The mirror can't be opened: {type(error).__name__}"]
@@ -193,10 +184,7 @@ class Mirror:
     def close(self) -> None:
         """Give the folder back, for the next process."""
         with self._lock:
-            self._client = None
-            if self._slot_lock is not None:
-                self._slot_lock.close()
-                self._slot_lock = None
+            self._chroma.close()
 
     def _query(
         self,
@@ -218,7 +206,7 @@ class Mirror:
         return nearest
 
     def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
-        client = self._open()
+        client = self._chroma.open()
         collection = client.get_or_create_collection(
             name, embedding_function=None, configuration={"hnsw": _HNSW}
         )
@@ -271,71 +259,9 @@ class Mirror:
             )
         return {document["_id"] for document in chosen}
 
-    def _open(self) -> ClientAPI:
-        if self._folder is not None and not self._folder.exists():
-            self._client = None
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
-
-    def _connect(self) -> ClientAPI:
-        import chromadb
-        from chromadb.config import Settings as ChromaSettings
-
-        quiet = ChromaSettings(anonymized_telemetry=False)
-        if self._chroma_url:
-            url = urlsplit(self._chroma_url)
-            return chromadb.HttpClient(
-                host=url.hostname or "localhost",
-                port=url.port or 8000,
-                ssl=url.scheme == "https",
-                settings=quiet,
-            )
-        if self._slot is None or not self._slot.exists():
-            self._slot = self._take_slot()
-        folders = sorted(path for path in self._slot.iterdir() if path.is_dir())
-        self._folder = folders[-1] if folders else self._new_folder()
-        return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
-
-    def _take_slot(self) -> Path:
-        """A folder of our own: the first that no living process of this machine holds."""
-        root = self._data_dir / "mirror"
-        number = 0
-        while True:
-            slot = root / f"process-{number}"
-            slot.mkdir(parents=True, exist_ok=True)
-            lock = (slot / "lock").open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                number += 1
-            else:
-                self._slot_lock = lock
-                return slot
-
-    def _new_folder(self) -> Path:
-        assert self._slot is not None
-        taken = [int(path.name) for path in self._slot.iterdir() if path.name.isdigit()]
-        folder = self._slot / f"{max([0, *taken, *self._used()]) + 1:06d}"
-        folder.mkdir()
-        return folder
-
-    def _used(self) -> list[int]:
-        # Chroma keeps a client per path for the life of the process: never the same path twice.
-        return [int(self._folder.name)] if self._folder is not None else []
-
     def _start_anew(self) -> None:
-        """Leave the present folder for an empty one."""
         self._exact.clear()
-        self._client = None
-        if self._slot is None or not self._slot.exists():
-            self._slot = self._take_slot()
-        broken = [path for path in self._slot.iterdir() if path.is_dir()]
-        self._folder = self._new_folder()
-        for path in broken:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(path)
+        self._chroma.start_anew()
 
 
 def collection_name(company_id: str, page_id: str, channel: Channel) -> str:

@@ -14,12 +14,12 @@ from sqlalchemy import make_url
 from core.connectors.database import sessions
 from core.connectors.database.rows import read_rows
 from core.connectors.database.sessions import reading_engine
-from core.connectors.http import Watch
 from core.connectors.interface import Context, Fetched
 from core.desk import Desk
 from core.errors import ConnectionFailed
 from core.security.network import AddressGuard, Target
 from core.settings import Settings
+from core.watch import Watch
 from tests.servers.certificates import Certificate, certificate_for
 from tests.servers.databases import HOST, PASSWORD, mariadb, postgresql
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.connectors.http import GuardedSession, Watch
+from core.connectors.http import GuardedSession
 from core.errors import AddressRefused
 from core.security.network import AddressGuard
+from core.watch import Watch
 from tests.servers.crm import Answer, Crm
 
 REFUSED = [

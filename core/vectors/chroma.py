@@ -1,0 +1,107 @@
+"""Opening Chroma: a server's, or a folder that belongs to this process alone.
+
+Chroma's files are for one process. Each process of a machine takes the first folder that no living
+one holds (a lock says so), and finds there what the one before it has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+
+class Chroma:
+    """This process's Chroma. Not safe for threads: who uses it has a lock."""
+
+    def __init__(self, data_dir: Path, url: str | None) -> None:
+        self._data_dir = data_dir
+        self._url = url
+        self._client: ClientAPI | None = None
+        self._slot: Path | None = None
+        self._slot_lock: IO[str] | None = None
+        self._folder: Path | None = None
+
+    @property
+    def is_a_server(self) -> bool:
+        """Whether it is shared with other processes, and not ours to throw away."""
+        return bool(self._url)
+
+    def open(self) -> ClientAPI:
+        """A client; the same as long as the folder is there."""
+        if self._folder is not None and not self._folder.exists():
+            self._client = None
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def start_anew(self) -> None:
+        """Leave the present folder for an empty one."""
+        self._client = None
+        if self._slot is None or not self._slot.exists():
+            self._slot = self._take_slot()
+        broken = [path for path in self._slot.iterdir() if path.is_dir()]
+        self._folder = self._new_folder()
+        for path in broken:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path)
+
+    def close(self) -> None:
+        """Give the folder back, for the next process."""
+        self._client = None
+        if self._slot_lock is not None:
+            self._slot_lock.close()
+            self._slot_lock = None
+
+    def _connect(self) -> ClientAPI:
+        import chromadb
+        from chromadb.config import Settings as ChromaSettings
+
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        if self._url:
+            url = urlsplit(self._url)
+            return chromadb.HttpClient(
+                host=url.hostname or "localhost",
+                port=url.port or 8000,
+                ssl=url.scheme == "https",
+                settings=quiet,
+            )
+        if self._slot is None or not self._slot.exists():
+            self._slot = self._take_slot()
+        folders = sorted(path for path in self._slot.iterdir() if path.is_dir())
+        self._folder = folders[-1] if folders else self._new_folder()
+        return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
+
+    def _take_slot(self) -> Path:
+        """A folder of our own: the first that no living process of this machine holds."""
+        root = self._data_dir / "mirror"
+        number = 0
+        while True:
+            slot = root / f"process-{number}"
+            slot.mkdir(parents=True, exist_ok=True)
+            lock = (slot / "lock").open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                number += 1
+            else:
+                self._slot_lock = lock
+                return slot
+
+    def _new_folder(self) -> Path:
+        assert self._slot is not None
+        taken = [int(path.name) for path in self._slot.iterdir() if path.name.isdigit()]
+        folder = self._slot / f"{max([0, *taken, *self._used()]) + 1:06d}"
+        folder.mkdir()
+        return folder
+
+    def _used(self) -> list[int]:
+        # Chroma keeps a client per path for the life of the process: never the same path twice.
+        return [int(self._folder.name)] if self._folder is not None else []
