@@ -11,7 +11,8 @@ import typer
 from core.configuration import Step
 from core.desk import Desk
 from core.errors import DeskError
-from core.security.accounts import DEFAULT_COMPANY, User
+from core.security.accounts import DEFAULT_COMPANY
+from core.security.roles import User
 
 config_commands = typer.Typer(
     help="Pages, links and redaction rules as YAML.", no_args_is_help=True

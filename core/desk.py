@@ -44,6 +44,7 @@ from core.security.audit import AuditLog
 from core.security.network import AddressGuard
 from core.security.rotation import reseal_everything
 from core.security.secrets import SecretBox, add_secret_key, load_secret_keys
+from core.security.tokens import ServiceTokens
 from core.served import Served
 from core.settings import Settings
 from core.store import Database, open_store
@@ -73,7 +74,8 @@ class Desk:
         self.database = open_store(settings) if database is None else database
         self.box = SecretBox(lambda: _secret_keys(settings))
         self.guard = AddressGuard(settings.crm_allowed_hosts)
-        self.accounts = Accounts(self.database, settings.session_hours)
+        self.tokens = ServiceTokens(self.database)
+        self.accounts = Accounts(self.database, settings.session_hours, self.tokens)
         self.companies = Companies(self.database)
         self.leases = Leases(self.database)
         self.runs = Runs(self.database)

@@ -19,7 +19,7 @@ from core.api.access import origin_of
 from core.api.door import COOKIE
 from core.desk import Desk, get_desk
 from core.errors import DeskError, NotSignedIn
-from core.security.accounts import Permission
+from core.security.roles import Permission
 from core.text.spreadsheet import safe_cell
 
 P = ParamSpec("P")

@@ -9,7 +9,8 @@ import streamlit as st
 
 from core.acting import Acting
 from core.errors import DeskError
-from core.security.accounts import MIN_PASSWORD, TOKEN_SCOPES, Permission, Role
+from core.security.accounts import MIN_PASSWORD
+from core.security.roles import TOKEN_SCOPES, Permission, Role
 from pages.session import (
     answered,
     ask,

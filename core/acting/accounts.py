@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from core.acting.user import ActingUser
 from core.errors import InvalidRequest
-from core.security.accounts import Permission, Role
+from core.security.roles import Permission, Role
 from core.store import Document
 
 
@@ -60,13 +60,13 @@ class AccountActions(ActingUser):
     def tokens(self) -> list[Document]:
         """The company's service tokens, without anything to use them by."""
         self.user.require(Permission.ADMINISTER)
-        return self._desk.accounts.tokens(self.user.company_id)
+        return self._desk.tokens.all(self.user.company_id)
 
     def create_token(self, name: str, scopes: Iterable[Permission], days: float) -> str:
         """A new service token, shown this once."""
         self.user.require(Permission.ADMINISTER)
         granted = list(scopes)
-        token = self._desk.accounts.create_token(
+        token = self._desk.tokens.create(
             self.user.company_id, name, granted, days=days, created_by=self.user.username
         )
         self._note("token.add", name, after={"scopes": [s.value for s in granted], "days": days})
@@ -75,5 +75,5 @@ class AccountActions(ActingUser):
     def revoke_token(self, name: str) -> None:
         """End a service token."""
         self.user.require(Permission.ADMINISTER)
-        self._desk.accounts.revoke_token(self.user.company_id, name)
+        self._desk.tokens.revoke(self.user.company_id, name)
         self._note("token.revoke", name)

@@ -13,7 +13,7 @@ from core.facebook.graph import MAX_MESSAGE
 from core.facebook.page_bots import Mode, PageBot, Reveals, bot_facts
 from core.models import Channel
 from core.retrieval.retrieve import EVERYTHING, Hit, Scope
-from core.security.accounts import Permission
+from core.security.roles import Permission
 from core.store import Document
 
 

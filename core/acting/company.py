@@ -7,7 +7,7 @@ from typing import Any
 
 from core.acting.user import ActingUser
 from core.configuration import Step
-from core.security.accounts import Permission
+from core.security.roles import Permission
 from core.store import Document
 
 

@@ -9,7 +9,7 @@ from core.connectors.api import consent
 from core.errors import InvalidRequest
 from core.links import NewLink, link_facts
 from core.models import Channel, PageLink, Trigger
-from core.security.accounts import Permission
+from core.security.roles import Permission
 from core.store import Document
 
 

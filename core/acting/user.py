@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from core.security.accounts import Permission, User
+from core.security.roles import Permission, User
 
 if TYPE_CHECKING:
     from core.desk import Desk

@@ -24,8 +24,9 @@ from starlette.routing import Route
 
 from core.desk import Desk
 from core.errors import NotSignedIn
-from core.security.accounts import DEFAULT_COMPANY, Role, Session
+from core.security.accounts import DEFAULT_COMPANY, Session
 from core.security.installation import hash_key
+from core.security.roles import Role
 from core.settings import Settings
 
 PATH = "/login/oidc"

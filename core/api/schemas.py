@@ -10,7 +10,7 @@ from core.facebook.graph import MAX_MESSAGE
 from core.facebook.page_bots import Mode, PageBot, Reveals
 from core.links.schema import Body, Channels, Name, NewLinkBody, PageId, RedactionRule, Url
 from core.models import Channel
-from core.security.accounts import Permission, Role
+from core.security.roles import Permission, Role
 from core.security.secrets import MASK
 from core.text.personal import Kind
 from core.text.redact import Action

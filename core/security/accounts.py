@@ -1,100 +1,27 @@
-"""Accounts, passwords, sessions and service tokens."""
+"""Accounts, passwords and sessions."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pymongo.errors import DuplicateKeyError
 
-from core.errors import Conflict, InvalidRequest, NotAllowed, NotFound, NotSignedIn
+from core.errors import Conflict, InvalidRequest, NotFound, NotSignedIn
+from core.security.roles import Role, User
 from core.security.throttle import LoginThrottle
+from core.security.tokens import NAME, TOKEN_PREFIX, ServiceTokens, token_hash
 from core.store import Database, Document, insert
 
 DEFAULT_COMPANY = "company-001"
-TOKEN_PREFIX = "crm_"  # noqa: S105  (how a service token starts)
 # NIST SP 800-63B asks for length, not for kinds of characters.
 MIN_PASSWORD = 10
-_USERNAME = re.compile(r"[^\s/\\][^\x00-\x1f\x7f/\\]{0,63}")
-
-
-class Permission(StrEnum):
-    """What one may do."""
-
-    READ = "read"
-    """See links, runs, text, settings."""
-    SEARCH = "search"
-    """Ask questions, as the bot does."""
-    OPERATE = "write"
-    """Change links, start syncs, decide on held runs."""
-    ADMINISTER = "administer"
-    """Accounts, tokens, redaction, configuration."""
-
-
-class Role(StrEnum):
-    """What an account may do; each role includes the ones before it."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-    def includes(self, other: Role) -> bool:
-        """Whether this role may do what ``other`` may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
-
-    @property
-    def permissions(self) -> frozenset[Permission]:
-        """What an account of this role may do."""
-        granted = {Permission.READ, Permission.SEARCH}
-        if self.includes(Role.OPERATOR):
-            granted.add(Permission.OPERATE)
-        if self.includes(Role.ADMIN):
-            granted.add(Permission.ADMINISTER)
-        return frozenset(granted)
-
-
-TOKEN_SCOPES = (Permission.READ, Permission.SEARCH, Permission.OPERATE)
-"""What a service token can be made for; writing includes reading, none administers."""
-
-_NEEDS = {
-    Permission.READ: "to read the desk",
-    Permission.SEARCH: "to search and reply",
-    Permission.OPERATE: "the role operator, or a token with the scope write",
-    Permission.ADMINISTER: "the role admin",
-}
-
-
-@dataclass(frozen=True)
-class User:
-    """Who is asking: an account, or a service token (``role`` is None then)."""
-
-    username: str
-    role: Role | None
-    company_id: str
-    permissions: frozenset[Permission]
-
-    def may(self, permission: Permission) -> bool:
-        """Whether this is permitted."""
-        return permission in self.permissions
-
-    def require(self, permission: Permission) -> None:
-        """Raise NotAllowed unless this is permitted."""
-        if not self.may(permission):
-            is_now = self.role.value if self.role else "a token with other scopes"
-            raise NotAllowed(
-                f"This needs {_NEEDS[permission]}; {self.username} is {is_now}.",
-                action="Ask an administrator of your desk.",
-            )
 
 
 @dataclass(frozen=True)
@@ -107,12 +34,12 @@ class Session:
 
 
 class Accounts:
-    """Accounts, their sessions, and service tokens (collections of these names)."""
+    """Accounts and their sessions (collections of these names)."""
 
-    def __init__(self, database: Database, session_hours: float) -> None:
+    def __init__(self, database: Database, session_hours: float, tokens: ServiceTokens) -> None:
         self._accounts = database["accounts"]
         self._sessions = database["sessions"]
-        self._tokens = database["tokens"]
+        self._tokens = tokens
         self._session_seconds = session_hours * 3600
         self._throttle = LoginThrottle(database)
         # OWASP's and RFC 9106's low-memory profile: 3 passes over 64 MiB, about 50 ms.
@@ -146,7 +73,7 @@ class Accounts:
 
     def create(self, company_id: str, username: str, password: str, role: Role) -> None:
         """Add an account. Raises InvalidRequest, Conflict when the name is taken."""
-        if not _USERNAME.fullmatch(username) or username.startswith("token:"):
+        if not NAME.fullmatch(username) or username.startswith("token:"):
             raise InvalidRequest(
                 "username", "A user name has 1 to 64 characters, without / or line breaks."
             )
@@ -246,15 +173,15 @@ class Accounts:
         expires = now + self._session_seconds
         insert(
             self._sessions,
-            {"_id": _token_hash(token), "username": user.username, "expires_at": expires},
+            {"_id": token_hash(token), "username": user.username, "expires_at": expires},
         )
         return Session(token, datetime.fromtimestamp(expires, UTC), user)
 
     def user_of(self, token: str | None) -> User:
         """Whose session or service token this is. Raises NotSignedIn: missing, unknown or over."""
         if token and token.startswith(TOKEN_PREFIX):
-            return self._user_of_service_token(token)
-        session = self._sessions.find_one({"_id": _token_hash(token)}) if token else None
+            return self._tokens.user_of(token)
+        session = self._sessions.find_one({"_id": token_hash(token)}) if token else None
         if session is None or session["expires_at"] <= time.time():
             raise NotSignedIn(
                 "You are not signed in, or your session is over.",
@@ -269,71 +196,7 @@ class Accounts:
     def sign_out(self, token: str | None) -> None:
         """End the session; unknown tokens are fine."""
         if token:
-            self._sessions.delete_many({"_id": _token_hash(token)})
-
-    def create_token(
-        self,
-        company_id: str,
-        name: str,
-        scopes: Iterable[Permission],
-        *,
-        days: float,
-        created_by: str,
-    ) -> str:
-        """A new service token, shown this once. Raises InvalidRequest, Conflict (name)."""
-        granted = sorted({Permission(scope) for scope in scopes})
-        if not _USERNAME.fullmatch(name):
-            raise InvalidRequest("name", "A token's name has 1 to 64 characters.")
-        if not granted or not set(granted) <= set(TOKEN_SCOPES):
-            raise InvalidRequest("scopes", "A token needs one or more of: read, search, write.")
-        if not 0 < days <= 3650:
-            raise InvalidRequest("days", "A token lasts for more than 0 and at most 3650 days.")
-        if self._tokens.find_one({"company_id": company_id, "name": name}):
-            raise Conflict(f"There is a token {name} already.", action="Choose another name.")
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        now = time.time()
-        insert(
-            self._tokens,
-            {
-                "_id": _token_hash(token),
-                "company_id": company_id,
-                "name": name,
-                "scopes": [scope.value for scope in granted],
-                "created_by": created_by,
-                "created_at": now,
-                "expires_at": now + days * 86400,
-                "last_used_at": None,
-            },
-        )
-        return token
-
-    def tokens(self, company_id: str) -> list[Document]:
-        """The company's service tokens, by name, without anything to use them by."""
-        found = self._tokens.find({"company_id": company_id}, {"_id": 0})
-        return sorted(found, key=lambda token: str(token["name"]).lower())
-
-    def revoke_token(self, company_id: str, name: str) -> None:
-        """End a service token. Raises NotFound."""
-        query = {"company_id": company_id, "name": name}
-        if not self._tokens.delete_many(query).deleted_count:
-            raise NotFound(f"There is no token {name}.", action="GET /api/tokens lists them.")
-
-    def _user_of_service_token(self, token: str) -> User:
-        found = self._tokens.find_one({"_id": _token_hash(token)})
-        now = time.time()
-        if found is None or found["expires_at"] <= now:
-            raise NotSignedIn(
-                "This service token is unknown, revoked or expired.",
-                action="An administrator makes a new one under Settings.",
-            )
-        # A day's precision is enough, and spares a write with every call.
-        if now - (found["last_used_at"] or 0.0) > 3600:
-            self._tokens.update_one({"_id": found["_id"]}, {"$set": {"last_used_at": now}})
-        scopes = {Permission(scope) for scope in found["scopes"]}
-        if Permission.OPERATE in scopes:
-            # Whoever changes links is told what became of them.
-            scopes.add(Permission.READ)
-        return User(f"token:{found['name']}", None, found["company_id"], frozenset(scopes))
+            self._sessions.delete_many({"_id": token_hash(token)})
 
     def _insert(self, company_id: str, username: str, password: str | None, role: Role) -> None:
         insert(
@@ -374,8 +237,3 @@ def _check_password(password: str) -> None:
         raise InvalidRequest(
             "password", f"A password has at least {MIN_PASSWORD} characters, at most 1000."
         )
-
-
-def _token_hash(token: str) -> str:
-    # Tokens have 256 random bits: a plain hash can't be turned back, and is quick to look up.
-    return hashlib.sha256(token.encode()).hexdigest()

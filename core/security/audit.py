@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from core.security.accounts import User
+from core.security.roles import User
 from core.store import Database, Document, insert
 
 

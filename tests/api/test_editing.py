@@ -10,7 +10,8 @@ from core.acting import Acting
 from core.errors import InvalidRequest
 from core.links import NewLink
 from core.models import Channel
-from core.security.accounts import DEFAULT_COMPANY, Role, User
+from core.security.accounts import DEFAULT_COMPANY
+from core.security.roles import Role, User
 from core.security.secrets import MASK
 from tests.product import Client
 from tests.servers.crm import Answer, Crm, customers

@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import pages.session
-from core.security.accounts import DEFAULT_COMPANY, Role
+from core.security.accounts import DEFAULT_COMPANY
+from core.security.roles import Role
 from tests.sync.inside import PAGE, Inside
 
 PASSWORD = "a long enough password"

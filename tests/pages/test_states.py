@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 import pages.session
 from core.errors import StoreAway
 from core.models import Channel
-from core.security.accounts import DEFAULT_COMPANY, Role
+from core.security.accounts import DEFAULT_COMPANY
+from core.security.roles import Role
 from tests.pages.conftest import NAVIGATION, Open
 from tests.servers.crm import Answer, Crm, customers
 from tests.sync.inside import PAGE, Inside

@@ -9,7 +9,9 @@ import pytest
 import time_machine
 
 from core.errors import NotSignedIn
-from core.security.accounts import Accounts, Role
+from core.security.accounts import Accounts
+from core.security.roles import Role
+from core.security.tokens import ServiceTokens
 from core.settings import Settings
 from core.store import Database, open_store
 
@@ -20,7 +22,7 @@ def database(tmp_path: Path) -> Database:
 
 
 def accounts_with_admin(database: Database) -> Accounts:
-    accounts = Accounts(database, session_hours=12)
+    accounts = Accounts(database, session_hours=12, tokens=ServiceTokens(database))
     accounts.ensure_admin("admin", "right", lambda *_: None)
     return accounts
 
@@ -49,7 +51,7 @@ def test_passwords_and_tokens_are_stored_hashed(database: Database) -> None:
 def test_the_first_password_is_generated_and_announced_once(database: Database) -> None:
     announced: list[tuple[str, str]] = []
     for _ in range(2):
-        accounts = Accounts(database, 12)
+        accounts = Accounts(database, 12, ServiceTokens(database))
         accounts.ensure_admin("admin", None, lambda *said: announced.append(said))
     assert len(announced) == 1
     accounts.sign_in(*announced[0], "here")

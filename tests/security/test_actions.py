@@ -15,7 +15,8 @@ from core.errors import DeskError, NotAllowed
 from core.facebook.page_bots import Mode, Reveals
 from core.links import NewLink
 from core.models import Channel
-from core.security.accounts import DEFAULT_COMPANY, Permission, Role, User
+from core.security.accounts import DEFAULT_COMPANY
+from core.security.roles import Permission, Role, User
 from tests.sync.inside import Inside
 
 ROOT = Path(__file__).parent.parent.parent

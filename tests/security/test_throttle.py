@@ -12,6 +12,7 @@ import time_machine
 from core.errors import NotSignedIn, TooManyAttempts
 from core.security.accounts import Accounts
 from core.security.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT
+from core.security.tokens import ServiceTokens
 from core.settings import Settings
 from core.store import open_store
 from tests.product import Product
@@ -21,7 +22,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def accounts(tmp_path: Path) -> Accounts:
-    made = Accounts(open_store(Settings(data_dir=tmp_path)), session_hours=12)
+    database = open_store(Settings(data_dir=tmp_path))
+    made = Accounts(database, session_hours=12, tokens=ServiceTokens(database))
     made.ensure_admin("admin", "the right password", lambda *_: None)
     return made
 
