@@ -16,6 +16,10 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
+# Of an index in Chroma's folder: what says that its vectors are on disk, and the files with room.
+_WRITTEN = "index_metadata.pickle"
+_ROOM = ("length.bin", "data_level0.bin")
+
 
 class Chroma:
     """This process's Chroma. Not safe for threads: who uses it has a lock."""
@@ -27,6 +31,7 @@ class Chroma:
         self._slot: Path | None = None
         self._slot_lock: IO[str] | None = None
         self._folder: Path | None = None
+        self._wiped: dict[Path, int] = {}
 
     @property
     def is_a_server(self) -> bool:
@@ -46,11 +51,33 @@ class Chroma:
         self._client = None
         if self._slot is None or not self._slot.exists():
             self._slot = self._take_slot()
+        self._wiped.clear()
         broken = [path for path in self._slot.iterdir() if path.is_dir()]
         self._folder = self._new_folder()
         for path in broken:
             with contextlib.suppress(OSError):
                 shutil.rmtree(path)
+
+    def wipe(self) -> None:
+        """Overwrite what a new index has put on disk of this process's memory; after each change.
+
+        hnswlib writes the room for its first 100 vectors as it found it, with whatever this process
+        held there before, personal data among it. Chroma never reads these files again: it makes
+        them anew until 1,000 vectors are written, which replaces them (and has no such room).
+        """
+        if self._folder is None:
+            return
+        for index in self._folder.iterdir():
+            if not index.is_dir() or (index / _WRITTEN).exists():
+                continue
+            for path in (index / name for name in _ROOM):
+                with contextlib.suppress(FileNotFoundError):
+                    about = path.stat()
+                    if self._wiped.get(path) == about.st_mtime_ns:
+                        continue
+                    with path.open("r+b") as file:
+                        file.write(bytes(about.st_size))
+                    self._wiped[path] = path.stat().st_mtime_ns
 
     def close(self) -> None:
         """Give the folder back, for the next process."""

@@ -221,6 +221,7 @@ class Mirror:
             since = held.get(link_id, 0) if complete else 0
             if since != generation or not complete:
                 self._copy(collection, link_id, generation, since)
+        self._chroma.wipe()
         collection.modify(metadata={"links": json.dumps(wanted), "count": collection.count()})
         return collection
 
