@@ -198,6 +198,29 @@ def test_a_query_that_does_not_end_can_be_cancelled(
     assert api.ended_run(link["link_id"])["state"] == "cancelled"
 
 
+@pytest.fixture(scope="module")
+def hasty(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product that gives a fetch three seconds."""
+    names = ("CRM_ALLOWED_HOSTS", "SQLITE_DIR")
+    environment = {name: product.environment[name] for name in names}
+    running = Product(
+        tmp_path_factory.mktemp("hasty"), environment | {"FETCH_TIMEOUT_SECONDS": "3"}
+    )
+    try:
+        running.start_all()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_a_query_that_does_not_end_is_ended_in_time(hasty: Product, address: str) -> None:
+    own = hasty.sign_in()
+    link = add(own, own.add_page(), address, ENDLESS[address.partition(":")[0]])
+    run = own.ended_run(link["link_id"])
+    assert (run["state"], run["error"]["kind"]) == ("failed", "timeout"), run["error"]
+    assert "took too long" in run["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

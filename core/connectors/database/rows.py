@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from core.connectors.interface import Context, Fetched
-from core.errors import ConnectionFailed, FetchError, LimitExceeded, QueryRefused
+from core.errors import ConnectionFailed, FetchError, LimitExceeded, QueryRefused, TimedOut
 from core.text.decode import Number, Pairs, parse_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ _SQLITE_PASSING = {
 _SQLSTATE_PASSING = ("08", "53", "57", "58")
 # Too many connections, shutting down, lock wait, deadlock, interrupted; 2xxx are the client's own.
 _MYSQL_PASSING = {1040, 1053, 1205, 1213, 1317}
+# How a server says that it ended a query that took longer than the session allows: PostgreSQL's
+# query_canceled, MariaDB's max_statement_time, MySQL's max_execution_time.
+_TOO_LONG = {"57014", 1969, 3024}
 # How PyMySQL and PostgreSQL's library say it; neither has a code for it.
 _NO_TLS = re.compile(r"certificate|SSL error|not support SSL|SSL is required", re.IGNORECASE)
 # More of what a database says than anyone reads
@@ -40,7 +43,7 @@ def read_rows(
 ) -> Generator[list[Pairs]]:
     """The rows, in batches as they come; about how many bytes they are is noted in ``fetched``.
 
-    Raises QueryRefused, ConnectionFailed, LimitExceeded, or what cut the watch.
+    Raises QueryRefused, ConnectionFailed, LimitExceeded, TimedOut, or what cut the watch.
     """
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -103,6 +106,11 @@ def _explain(error: BaseException, *, connected: bool) -> FetchError:
             action="Whoever runs the database has to give it a certificate that holds. For one "
             "within your own network name its host in CRM_ALLOWED_HOSTS instead.",
         )
+    if code in _TOO_LONG or _number(error) in _TOO_LONG:
+        return TimedOut(
+            "The query took too long and was ended by the database.",
+            action="Narrow it, add an index, or raise FETCH_TIMEOUT_SECONDS.",
+        )
     if not connected or _is_connections_fault(error):
         return ConnectionFailed(
             "connect",
@@ -119,13 +127,19 @@ def _is_connections_fault(error: BaseException) -> bool:
     """Whether it may go well the next time: the connection broke, or the server has no time."""
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_PASSING
+    # Before its SQLSTATE, which is the same for a lock that was waited for and for anything else.
+    number = _number(error)
+    if number is not None:
+        return 2000 <= number < 3000 or number in _MYSQL_PASSING
     code = getattr(error, "sqlstate", None)
     if code:
         return str(code).startswith(_SQLSTATE_PASSING)
-    number = error.args[0] if error.args else None
-    if isinstance(number, int):
-        return 2000 <= number < 3000 or number in _MYSQL_PASSING
     return type(error).__name__ == "OperationalError"
+
+
+def _number(error: BaseException) -> int | None:
+    number = error.args[0] if error.args else None
+    return number if isinstance(number, int) else None
 
 
 def _value(value: Any) -> Any:
