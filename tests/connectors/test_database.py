@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
+from core.connectors.database import rows
+from core.errors import ConnectionFailed, QueryRefused, TimedOut
 from tests.product import Client, Product
 from tests.servers.databases import HOST, PASSWORD, mariadb, postgresql
 from tests.waiting import until
@@ -219,6 +222,26 @@ def test_a_query_that_does_not_end_is_ended_in_time(hasty: Product, address: str
     run = own.ended_run(link["link_id"])
     assert (run["state"], run["error"]["kind"]) == ("failed", "timeout"), run["error"]
     assert "took too long" in run["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "expected"),
+    [
+        (1205, "HY000", ConnectionFailed),
+        (1213, "40001", ConnectionFailed),
+        (1040, "08004", ConnectionFailed),
+        (1054, "42S22", QueryRefused),
+        (1370, "HY000", QueryRefused),
+        (3024, "HY000", TimedOut),
+    ],
+)
+def test_a_lock_that_was_waited_for_is_no_fault_of_the_query(
+    number: int, state: str, expected: type[Exception]
+) -> None:
+    packet = b"\xff" + number.to_bytes(2, "little") + f"#{state}as the server says it".encode()
+    with pytest.raises(pymysql.err.MySQLError) as raised:
+        pymysql.err.raise_mysql_exception(packet)
+    assert type(rows._explain(raised.value, connected=True)) is expected
 
 
 @pytest.mark.parametrize(
