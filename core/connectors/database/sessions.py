@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _EXAMPLE = "Write it like postgresql://reader@db.example.com:5432/shop."
+# How many seconds longer than a run may take a connection is waited for that nothing else ended.
+_LAST_RESORT = 30
 # SQLite's virtual machine stops so often, in instructions, to ask whether it may go on.
 _ASK_EVERY = 10_000
 # PostgreSQL 14 can notice that a client has gone while it works on a query.
@@ -143,7 +145,11 @@ def trusted_authorities() -> str:
 
 
 def _seconds(context: Context) -> int:
-    return max(1, int(min(CONNECT_SECONDS, context.watch.seconds_left())))
+    return min(int(CONNECT_SECONDS), _seconds_left(context))
+
+
+def _seconds_left(context: Context) -> int:
+    return max(1, int(context.watch.seconds_left()))
 
 
 def _postgresql(address: Address, ip: str, password: str, context: Context) -> Any:
@@ -192,7 +198,8 @@ def _mysql(address: Address, ip: str, password: str, context: Context) -> Any:
         user=address.url.username,
         password=password,
         database=address.url.database,
-        read_timeout=max(1, int(context.watch.seconds_left())),
+        # The last resort: the server's own limit and the watch say what it was that took so long.
+        read_timeout=_seconds_left(context) + _LAST_RESORT,
         ssl=None if is_open else ssl.create_default_context(cafile=trusted_authorities()),
         local_infile=False,
         init_command="SET SESSION TRANSACTION READ ONLY",
@@ -203,17 +210,17 @@ def _mysql(address: Address, ip: str, password: str, context: Context) -> Any:
     try:
         with _ended_after(_seconds(context), watched):
             connection.connect(own)
+            seconds = _seconds_left(context)
+            is_mariadb = "mariadb" in connection.get_server_info().lower()
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SET SESSION max_statement_time = {seconds}"
+                    if is_mariadb
+                    else f"SET SESSION max_execution_time = {seconds * 1000}"
+                )
     except BaseException:
         watched.close()
         raise
-    seconds = max(1, int(context.watch.seconds_left()))
-    is_mariadb = "mariadb" in connection.get_server_info().lower()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SET SESSION max_statement_time = {seconds}"
-            if is_mariadb
-            else f"SET SESSION max_execution_time = {seconds * 1000}"
-        )
     return connection, watched
 
 
