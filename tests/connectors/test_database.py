@@ -12,6 +12,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from sqlalchemy import make_url
 
 from core.connectors.database import rows
 from core.errors import ConnectionFailed, QueryRefused, TimedOut
@@ -222,6 +223,50 @@ def test_a_query_that_does_not_end_is_ended_in_time(hasty: Product, address: str
     run = own.ended_run(link["link_id"])
     assert (run["state"], run["error"]["kind"]) == ("failed", "timeout"), run["error"]
     assert "took too long" in run["error"]["message"]
+
+
+class _Deaf:
+    """Between the product and a database, until the query comes: that is never answered."""
+
+    def __init__(self, url: str) -> None:
+        self._to = make_url(url)
+        self._server = socket.create_server((HOST, 0))
+        self._open: list[socket.socket] = [self._server]
+        self.url = str(self._to.set(port=self._server.getsockname()[1]))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                server = socket.create_connection((HOST, self._to.port or 0))
+                self._open += [client, server]
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while (data := source.recv(65536)) and b"FROM customers" not in data:
+                sink.sendall(data)
+
+    def close(self) -> None:
+        for one in self._open:
+            one.close()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_database_that_falls_silent_in_mid_query_is_told_as_one_that_takes_too_long(
+    hasty: Product, servers: dict[str, str], kind: str
+) -> None:
+    deaf = _Deaf(servers[kind])
+    try:
+        own = hasty.sign_in()
+        link = add(own, own.add_page(), deaf.url)
+        run = own.ended_run(link["link_id"])
+        assert (run["state"], run["error"]["kind"]) == ("failed", "timeout"), run["error"]
+        assert run["retry_at"] is not None
+    finally:
+        deaf.close()
 
 
 @pytest.mark.parametrize(
