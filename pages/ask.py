@@ -106,6 +106,8 @@ def show_merged(merged: list[MergedLine]) -> None:
             "Changed": st.column_config.DatetimeColumn(format="distance"),
             "Disagrees": st.column_config.CheckboxColumn(),
         },
+        placeholder="",
+        alt="The merged answer, a field a row",
     )
 
 

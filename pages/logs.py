@@ -166,6 +166,7 @@ def show_table(runs: list[Document]) -> None:
             "What happened": st.column_config.TextColumn(width="large"),
             "Seconds": st.column_config.NumberColumn(format="%.1f"),
         },
+        placeholder="",
         alt="Sync runs, newest first",
     )
     rows = selection["selection"]["rows"]

@@ -108,6 +108,7 @@ def show_steps(run: Document) -> None:
                 "Share of the run", min_value=0, max_value=100, format="%.0f %%"
             ),
         },
+        placeholder="",
         alt="The steps of the run and how long each took",
     )
 
