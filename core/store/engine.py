@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bson import ObjectId
 from tinymongo.projection import project_document
 from tinymongo.table_backends import SQLiteTableBackend, matches_filter
 
@@ -85,14 +86,11 @@ class EmbeddedEngine(SQLiteTableBackend):  # type: ignore[misc]
     def _find_direct_id(
         self, collection: str, filter_doc: Mapping[str, Any], projection: Any = None
     ) -> Any:
-        wanted = (filter_doc or {}).get("_id")
-        ids = _strings_in(wanted)
-        if ids is None and (not isinstance(wanted, str) or len(filter_doc) < 2):
+        ids = _ids_of(filter_doc or {})
+        if ids is None:
             return super()._find_direct_id(collection, filter_doc, projection)
         by_id = super()._find_direct_id
-        found = [
-            document for one in ids or [str(wanted)] for document in by_id(collection, {"_id": one})
-        ]
+        found = [document for one in ids for document in by_id(collection, {"_id": one})]
         meeting = [document for document in found if matches_filter(document, filter_doc)]
         if projection is None:
             return meeting
@@ -102,14 +100,11 @@ class EmbeddedEngine(SQLiteTableBackend):  # type: ignore[misc]
         self, collection: str, filter_doc: Mapping[str, Any]
     ) -> tuple[list[Mapping[str, Any]], Any] | None:
         """Filters that find all the candidates between them; their index if it is not the id."""
-        wanted = filter_doc.get("_id")
-        ids = _strings_in(wanted)
+        ids = _ids_of(filter_doc)
         if ids is not None:
             return [{"_id": one} for one in ids], None
         if len(filter_doc) < 2:
             return None
-        if isinstance(wanted, str):
-            return [{"_id": wanted}], None
         for spec in self.get_index_specs(collection):
             value = filter_doc.get(spec.field)
             if isinstance(value, str) and spec.partial_filter is None:
@@ -120,11 +115,12 @@ class EmbeddedEngine(SQLiteTableBackend):  # type: ignore[misc]
         return None
 
 
-def _strings_in(wanted: Any) -> list[str] | None:
-    """The ids of ``{"$in": […]}``, each once; None when it is anything else, or names none."""
-    if not isinstance(wanted, Mapping) or wanted.keys() != {"$in"}:
-        return None
-    ids = wanted["$in"]
-    if not ids or not all(isinstance(one, str) for one in ids):
+def _ids_of(filter_doc: Mapping[str, Any]) -> list[Any] | None:
+    """The ids, each once, of which a document has to have one; None when the filter names none."""
+    wanted = filter_doc.get("_id")
+    ids: list[Any] = [wanted]
+    if isinstance(wanted, Mapping) and wanted.keys() == {"$in"}:
+        ids = list(wanted["$in"])
+    if not ids or not all(isinstance(one, str | ObjectId) for one in ids):
         return None
     return list(dict.fromkeys(ids))

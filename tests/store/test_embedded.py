@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from core.settings import Settings
@@ -46,6 +49,39 @@ def test_a_connection_that_was_kept_sees_what_others_wrote_since(tmp_path: Path)
         assert other.count_documents({}) == number + 1
         other.update_one({"_id": str(number)}, {"$set": {"seen": True}})
         assert one.count_documents({"seen": True}) == number + 1
+
+
+@pytest.mark.parametrize("made", [lambda n: f"thing-{n}", lambda _: ObjectId()], ids=["str", "own"])
+def test_what_is_looked_up_by_its_id_is_all_that_is_read(
+    tmp_path: Path, made: Callable[[int], str | ObjectId]
+) -> None:
+    things = opened(tmp_path)["things"]
+    ids = [made(number) for number in range(5)]
+    for one in ids:
+        insert(things, {"_id": one, "kind": "a", "n": 1})
+    spoil_all_but(tmp_path, place=3)
+    wanted, other = ids[3], {"_id": ids[3], "kind": "a"}
+    assert things.find_one(other) == {"_id": wanted, "kind": "a", "n": 1}
+    assert things.find_one({"_id": wanted, "kind": "b"}) is None
+    assert list(things.find({"_id": {"$in": [wanted]}, "n": 1}, {"n": 1})) == [
+        {"_id": wanted, "n": 1}
+    ]
+    assert things.count_documents(other) == 1
+    assert things.update_one(other, {"$inc": {"n": 1}}).modified_count == 1
+    claimed = things.find_one_and_update(other, {"$inc": {"n": 1}}, return_document=True)
+    assert claimed is not None
+    assert claimed["n"] == 3
+    with pytest.raises(json.JSONDecodeError):
+        things.find_one({"n": 3})
+
+
+def spoil_all_but(folder: Path, place: int) -> None:
+    """Make the documents of ``things`` such that whoever reads them fails, but for one."""
+    with contextlib.closing(sqlite3.connect(folder / "store" / "crm.sqlite")) as connection:
+        rows = [row for (row,) in connection.execute("SELECT rowid FROM things ORDER BY rowid")]
+        del rows[place]
+        connection.executemany("UPDATE things SET data = '{' WHERE rowid = ?", [(r,) for r in rows])
+        connection.commit()
 
 
 def test_a_refused_write_is_not_seen_by_the_next_operation(tmp_path: Path) -> None:
