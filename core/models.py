@@ -257,10 +257,16 @@ class CrmLink:
             "url": self.url,
             "type": self.type.value,
             "is_active": self.is_active,
-            "created_at": self.created_at or datetime.now(UTC),
+            "created_at": self.created_at or this_moment(),
             "revision": self.revision,
             **{name: v for name, v in optional.items() if v not in (None, "", {}, [])},
         }
+
+
+def this_moment() -> datetime:
+    """The time, as exact as the store keeps it: in milliseconds (BSON's dates)."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def derived_link_id(page_id: str, url: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import structlog
 
@@ -30,7 +29,7 @@ from core.links.documents import (
     stored_link_id,
 )
 from core.links.secrets import LinkSecrets, is_in_the_clear
-from core.models import Channel, CrmLink, PageLink, Trigger
+from core.models import Channel, CrmLink, PageLink, Trigger, this_moment
 from core.runs import Runs
 from core.security.network import AddressGuard
 from core.security.secrets import SecretBox
@@ -157,7 +156,7 @@ class Links:
             validation=new.validation,
             match_key=new.match_key,
             redaction=new.redaction,
-            created_at=(stored.created_at if stored else None) or datetime.now(UTC),
+            created_at=(stored.created_at if stored else None) or this_moment(),
             revision=stored.revision + 1 if stored else 0,
         )
 
@@ -245,17 +244,18 @@ class Links:
     ) -> int:
         """Switch a link on or off on channels; how many of them it is on. Raises NotFound."""
 
-        def change(company: Document) -> tuple[int, list[PageLink]]:
+        def change(company: Document) -> tuple[int, set[str]]:
             entries = entries_of(company, page_id, url, channels)
             for entry in entries:
                 entry["is_active"] = is_active
-            changed = {stored_link_id(page_id, entry) for entry in entries}
-            links = page_links(company_id, find_page(company, page_id))
-            return len(entries), [link for link in links if link.link.link_id in changed]
+            return len(entries), {stored_link_id(page_id, entry) for entry in entries}
 
-        count, links = self._companies.edit(company_id, change)
+        count, changed = self._companies.edit(company_id, change)
         log.info("CRM link status updated successfully", page_id=page_id, is_active=is_active)
-        for link in links:
+        # As they are now: of two who switch a link at once the later one counts, for its state too.
+        for link in self.of_company(company_id):
+            if link.link.link_id not in changed:
+                continue
             state = self._leases.states([link.link.link_id]).get(link.link.link_id)
             if link.is_active and not (state and state["channels"]):
                 self._activate(link, Trigger.SWITCHED_ON)

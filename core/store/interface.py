@@ -52,7 +52,12 @@ class Collection(Protocol):
         self, filter: Filter, replacement: Mapping[str, Any], upsert: bool = False
     ) -> UpdateResult: ...
     def find_one_and_update(
-        self, filter: Filter, update: Mapping[str, Any], *, return_document: bool = False
+        self,
+        filter: Filter,
+        update: Mapping[str, Any],
+        *,
+        upsert: bool = False,
+        return_document: bool = False,
     ) -> Document | None: ...
     def delete_many(self, filter: Filter) -> DeleteResult: ...
     def count_documents(self, filter: Filter) -> int: ...

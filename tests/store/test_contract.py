@@ -221,6 +221,15 @@ def test_find_one_and_update_claims_once(things: Collection) -> None:
     assert things.find_one_and_update(query, claim, return_document=True) is None
 
 
+def test_find_one_and_update_makes_what_is_not_there(things: Collection) -> None:
+    for number in (1, 2):
+        found = things.find_one_and_update(
+            {"_id": "a"}, {"$inc": {"n": 1}}, upsert=True, return_document=True
+        )
+        assert found == {"_id": "a", "n": number}
+    assert things.count_documents({}) == 1
+
+
 def test_distinct_and_groups(things: Collection) -> None:
     things.insert_many([{"_id": n, "k": "ab"[n % 2], "n": n} for n in range(5)])
     assert sorted(things.distinct("k")) == ["a", "b"]
