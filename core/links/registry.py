@@ -253,7 +253,7 @@ class Links:
         count, changed = self._companies.edit(company_id, change)
         log.info("CRM link status updated successfully", page_id=page_id, is_active=is_active)
         # As they are now: of two who switch a link at once the later one counts, for its state too.
-        for link in self.of_company(company_id):
+        for link in self.of_page(company_id, page_id):
             if link.link.link_id not in changed:
                 continue
             state = self._leases.states([link.link.link_id]).get(link.link.link_id)
