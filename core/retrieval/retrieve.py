@@ -24,7 +24,7 @@ from core.text.chunk import MAX_TOKENS
 from core.text.matching import fields_of, plain_name
 from core.vectors.contents import Contents, Entry
 from core.vectors.embed import Embedder
-from core.vectors.exact import Likeness
+from core.vectors.held import Likeness
 from core.vectors.mirror import Mirror
 
 # So many are looked at, of each kind, before the best are chosen.

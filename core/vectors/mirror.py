@@ -7,10 +7,11 @@ ends at the same content. A folder that is missing or broken is simply built aga
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ from core.models import Channel, PageLink
 from core.vectors.chroma import Chroma
 from core.vectors.contents import Contents
 from core.vectors.documents import Vector, VectorDocuments, vector_of
-from core.vectors.exact import ExactVectors, Likeness
+from core.vectors.exact import ExactVectors
+from core.vectors.held import HeldVectors, Likeness
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -56,6 +58,8 @@ class Mirror:
         self._documents = documents
         self._lock = threading.RLock()
         self._exact = ExactVectors()
+        # Collections that are too large for that, with what they hold: to count takes 0.1 s there.
+        self._large: dict[str, tuple[Hashable, Collection]] = {}
 
     def follow(self, links: list[PageLink]) -> None:
         """Bring the collections of all the given links' pages up to date."""
@@ -96,6 +100,12 @@ class Mirror:
                 held = self._exact.nearest_held(name, stamp, vector, k, also)
                 if held is not None:
                     return held
+                known, large = self._large.pop(name, (None, None))
+                if large is not None and known == stamp:
+                    with contextlib.suppress(Exception):
+                        found = _asked_of_the_index(large, vector, k, also)
+                        self._large[name] = (stamp, large)
+                        return found
             try:
                 collection = self._up_to_date(name, wanted)
                 return self._query(collection, wanted, vector, k, also)
@@ -201,9 +211,11 @@ class Mirror:
         if k < 1 or not collection.count():
             return []
         nearest = self._exact.nearest(collection, stamp, vector, k, also)
-        if nearest is None:
-            return _asked_of_the_index(collection, vector, k, also)
-        return nearest
+        if nearest is not None:
+            return nearest
+        found = _asked_of_the_index(collection, vector, k, also)
+        self._large[collection.name] = (stamp, collection)
+        return found
 
     def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
         client = self._chroma.open()
@@ -215,25 +227,43 @@ class Mirror:
         complete = collection.count() == metadata.get("count", 0)
         if held == wanted and complete:
             return collection
+        in_memory = self._exact.take(name, frozenset(held.items()))
+        if not complete:
+            in_memory = None
         for link_id in held.keys() - wanted.keys():
             collection.delete(where={"link_id": link_id})
+            if in_memory is not None:
+                in_memory.remove(in_memory.ids_of(link_id))
         for link_id, generation in wanted.items():
             since = held.get(link_id, 0) if complete else 0
             if since != generation or not complete:
-                self._copy(collection, link_id, generation, since)
+                self._copy(collection, link_id, generation, since, in_memory)
         self._chroma.wipe()
         collection.modify(metadata={"links": json.dumps(wanted), "count": collection.count()})
+        if in_memory is not None:
+            self._exact.give_back(name, frozenset(wanted.items()), in_memory)
         return collection
 
-    def _copy(self, collection: Collection, link_id: str, generation: int, since: int) -> None:
-        """Make the collection hold exactly the chunks of the link's generation."""
+    def _copy(
+        self,
+        collection: Collection,
+        link_id: str,
+        generation: int,
+        since: int,
+        in_memory: HeldVectors | None,
+    ) -> None:
+        """Make the collection, and its vectors in memory, hold the chunks of the generation."""
         wanted = {
             chunk_id
             for entry in self._contents.read(link_id, generation)
             for chunk_id, _ in entry.chunks
         }
-        own = {"link_id": link_id}
-        present = {i for found in _pages(collection, include=[], where=own) for i in found["ids"]}
+        if in_memory is not None:
+            present = in_memory.ids_of(link_id)
+            in_memory.remove(present - wanted)
+        else:
+            listed = _pages(collection, include=[], where={"link_id": link_id})
+            present = {chunk_id for found in listed for chunk_id in found["ids"]}
         for batch in batched(sorted(present - wanted), BATCH):
             collection.delete(ids=batch)
         missing = wanted - present
@@ -241,7 +271,7 @@ class Mirror:
         for newer_than in {since: None, 0: None}:
             if missing:
                 found = self._documents.read(link_id, newer_than=newer_than)
-                missing -= self._insert(collection, link_id, found, missing)
+                missing -= self._insert(collection, link_id, found, missing, in_memory)
 
     def _insert(
         self,
@@ -249,19 +279,25 @@ class Mirror:
         link_id: str,
         documents: Iterator[Mapping[str, Any]],
         wanted: set[str],
+        in_memory: HeldVectors | None,
     ) -> set[str]:
         chosen = [document for document in documents if document["_id"] in wanted]
         for batch in batched(chosen, BATCH):
+            ids = [document["_id"] for document in batch]
+            vectors = np.stack([vector_of(d["embedding"]) for d in batch])
             collection.upsert(
-                ids=[document["_id"] for document in batch],
-                embeddings=np.stack([vector_of(d["embedding"]) for d in batch]),
+                ids=ids,
+                embeddings=vectors,
                 documents=[document["text"] for document in batch],
                 metadatas=[{"link_id": link_id} for _ in batch],
             )
+            if in_memory is not None:
+                in_memory.add([link_id] * len(ids), ids, vectors)
         return {document["_id"] for document in chosen}
 
     def _start_anew(self) -> None:
         self._exact.clear()
+        self._large.clear()
         self._chroma.start_anew()
 
 
@@ -284,7 +320,7 @@ def _asked_of_the_index(
 ) -> list[Likeness]:
     found = collection.query(
         query_embeddings=[vector.tolist()],
-        n_results=min(k, collection.count()),
+        n_results=k,
         include=["distances"],
     )
     distances = (found["distances"] or [[]])[0]
