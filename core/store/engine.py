@@ -91,7 +91,9 @@ class EmbeddedEngine(SQLiteTableBackend):  # type: ignore[misc]
             return super()._find_direct_id(collection, filter_doc, projection)
         by_id = super()._find_direct_id
         found = [document for one in ids for document in by_id(collection, {"_id": one})]
-        meeting = [document for document in found if matches_filter(document, filter_doc)]
+        # Of several ids each would be compared with all the others.
+        rest = {name: value for name, value in filter_doc.items() if name != "_id"}
+        meeting = [document for document in found if matches_filter(document, rest)]
         if projection is None:
             return meeting
         return [project_document(document, projection) for document in meeting]

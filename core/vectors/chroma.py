@@ -9,13 +9,22 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from core.vectors.exact import is_too_large
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
 
+# Chroma's index is asked of those collections alone that are too large to be searched exactly (see
+# exact.py), and building it is most of the work of a mirror (30,000 vectors: 54 s of processor time
+# like this). For all others it is made as cheaply as Chroma can (17 s, nearly all for its tables).
+_ASKED: Any = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 500}
+_NEVER_ASKED: Any = {"space": "cosine", "max_neighbors": 4, "ef_construction": 10}
 # Of an index in Chroma's folder: what says that its vectors are on disk, and the files with room.
 _WRITTEN = "index_metadata.pickle"
 _ROOM = ("length.bin", "data_level0.bin")
@@ -45,6 +54,27 @@ class Chroma:
         if self._client is None:
             self._client = self._connect()
         return self._client
+
+    def collection(self, name: str, documents: int) -> Collection:
+        """The collection, with an index that can be asked if it is to hold too many documents.
+
+        One that has grown so large is made anew, and empty.
+        """
+        client = self.open()
+        is_asked = is_too_large(documents)
+        hnsw = _ASKED if is_asked else _NEVER_ASKED
+        open_or_create = partial(
+            client.get_or_create_collection,
+            name,
+            embedding_function=None,
+            configuration={"hnsw": hnsw},
+        )
+        collection = open_or_create()
+        made_with = collection.configuration_json.get("hnsw") or {}
+        if is_asked and (made_with.get("max_neighbors") or 0) < _ASKED["max_neighbors"]:
+            client.delete_collection(name)
+            collection = open_or_create()
+        return collection
 
     def start_anew(self) -> None:
         """Leave the present folder for an empty one."""

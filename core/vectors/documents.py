@@ -25,6 +25,8 @@ FOREVER = 2**53 - 1
 # A write waits for the one before it: small batches keep everybody moving.
 WRITE_BATCH = 200
 
+_TOLD = {"text": 1, "embedding": 1, "record_key": 1}
+
 Vector = NDArray[np.float32]
 
 
@@ -136,10 +138,13 @@ class VectorDocuments:
         """The links that have documents."""
         return set(self._documents.distinct("link_id"))
 
-    def read(self, link_id: str, *, newer_than: int = 0) -> Iterator[Mapping[str, Any]]:
-        """The link's documents with ``text`` and ``embedding``, from ``newer_than`` on."""
-        query = {"link_id": link_id, "valid_from": {"$gt": newer_than}}
-        return iter(self._documents.find(query, {"text": 1, "embedding": 1, "record_key": 1}))
+    def read(self, link_id: str) -> Iterator[Mapping[str, Any]]:
+        """The link's documents with ``text`` and ``embedding``; the embedded engine reads all."""
+        return iter(self._documents.find({"link_id": link_id}, _TOLD))
+
+    def read_some(self, link_id: str, chunk_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """The same of those chunks that are stored."""
+        return list(self._documents.find({"link_id": link_id, "_id": {"$in": chunk_ids}}, _TOLD))
 
 
 def vector_of(stored: Any) -> Vector:

@@ -28,6 +28,11 @@ HELD = 1_200_000
 READ = 5000
 
 
+def is_too_large(count: int) -> bool:
+    """Whether of a collection of so many vectors Chroma's index is asked."""
+    return count > MOST
+
+
 class ExactVectors:
     """The vectors of the collections that were asked last.
 
@@ -46,7 +51,7 @@ class ExactVectors:
         also: Iterable[str] = (),
     ) -> list[Likeness] | None:
         """The ``k`` nearest ids, and ``also`` these, best first; None when there are too many."""
-        if collection.count() > MOST:
+        if is_too_large(collection.count()):
             return None
         return self._of(collection, stamp).nearest(vector, k, also)
 
@@ -62,7 +67,7 @@ class ExactVectors:
 
     def keep_up(self, collection: Collection, stamp: Hashable) -> None:
         """Compare a collection that was asked before, so that the next question need not wait."""
-        if collection.name in self._held and collection.count() <= MOST:
+        if collection.name in self._held and not is_too_large(collection.count()):
             self._of(collection, stamp)
 
     def take(self, name: str, stamp: Hashable) -> HeldVectors | None:
@@ -78,7 +83,7 @@ class ExactVectors:
 
     def give_back(self, name: str, stamp: Hashable, held: HeldVectors) -> None:
         """Hold what was taken and changed like the collection."""
-        if len(held) <= MOST:
+        if not is_too_large(len(held)):
             held.settle()
             self._hold(name, stamp, held)
 

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 # 100, in a process that also answers requests): small parts, though each costs something.
 BATCH = 100
 PAGE = 5000
-# For collections too large to be searched exactly (see exact.py); a collection keeps those it was
-# made with until `python -m core mirror rebuild`. Building it is most of the work of a mirror.
-_HNSW: Any = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 500}
 
 log = structlog.get_logger()
 
@@ -93,6 +90,7 @@ class Mirror:
             for link_id, state in states.items()
             if state["live_generation"]
         }
+        documents = sum(int(state["documents"]) for state in states.values())
         name = collection_name(company_id, page_id, channel)
         with self._lock:
             if vector is not None and k > 0:
@@ -107,14 +105,16 @@ class Mirror:
                         self._large[name] = (stamp, large)
                         return found
             try:
-                collection = self._up_to_date(name, wanted)
+                collection = self._up_to_date(name, wanted, documents)
                 return self._query(collection, wanted, vector, k, also)
             except Exception as error:
                 if self._chroma.is_a_server:
                     raise
                 log.warning("The mirror is built again", reason=f"{type(error).__name__}: {error}")
                 self._start_anew()
-                return self._query(self._up_to_date(name, wanted), wanted, vector, k, also)
+                return self._query(
+                    self._up_to_date(name, wanted, documents), wanted, vector, k, also
+                )
 
     def collection(self, company_id: str, page_id: str, channel: Channel) -> Collection:
         """A page and channel's collection as it is, for looking at it."""
@@ -217,11 +217,8 @@ class Mirror:
         self._large[collection.name] = (stamp, collection)
         return found
 
-    def _up_to_date(self, name: str, wanted: Mapping[str, int]) -> Collection:
-        client = self._chroma.open()
-        collection = client.get_or_create_collection(
-            name, embedding_function=None, configuration={"hnsw": _HNSW}
-        )
+    def _up_to_date(self, name: str, wanted: Mapping[str, int], documents: int) -> Collection:
+        collection = self._chroma.collection(name, documents)
         metadata = collection.metadata or {}
         held: dict[str, int] = json.loads(str(metadata.get("links") or "{}"))
         complete = collection.count() == metadata.get("count", 0)
@@ -235,9 +232,8 @@ class Mirror:
             if in_memory is not None:
                 in_memory.remove(in_memory.ids_of(link_id))
         for link_id, generation in wanted.items():
-            since = held.get(link_id, 0) if complete else 0
-            if since != generation or not complete:
-                self._copy(collection, link_id, generation, since, in_memory)
+            if held.get(link_id) != generation or not complete:
+                self._copy(collection, link_id, generation, in_memory)
         self._chroma.wipe()
         collection.modify(metadata={"links": json.dumps(wanted), "count": collection.count()})
         if in_memory is not None:
@@ -249,7 +245,6 @@ class Mirror:
         collection: Collection,
         link_id: str,
         generation: int,
-        since: int,
         in_memory: HeldVectors | None,
     ) -> None:
         """Make the collection, and its vectors in memory, hold the chunks of the generation."""
@@ -266,34 +261,20 @@ class Mirror:
             present = {chunk_id for found in listed for chunk_id in found["ids"]}
         for batch in batched(sorted(present - wanted), BATCH):
             collection.delete(ids=batch)
-        missing = wanted - present
-        # What is new since the generation held here; everything if that did not suffice.
-        for newer_than in {since: None, 0: None}:
-            if missing:
-                found = self._documents.read(link_id, newer_than=newer_than)
-                missing -= self._insert(collection, link_id, found, missing, in_memory)
-
-    def _insert(
-        self,
-        collection: Collection,
-        link_id: str,
-        documents: Iterator[Mapping[str, Any]],
-        wanted: set[str],
-        in_memory: HeldVectors | None,
-    ) -> set[str]:
-        chosen = [document for document in documents if document["_id"] in wanted]
-        for batch in batched(chosen, BATCH):
-            ids = [document["_id"] for document in batch]
-            vectors = np.stack([vector_of(d["embedding"]) for d in batch])
+        for batch in batched(sorted(wanted - present), BATCH):
+            documents = self._documents.read_some(link_id, batch)
+            if not documents:
+                continue
+            ids = [document["_id"] for document in documents]
+            vectors = np.stack([vector_of(document["embedding"]) for document in documents])
             collection.upsert(
                 ids=ids,
                 embeddings=vectors,
-                documents=[document["text"] for document in batch],
-                metadatas=[{"link_id": link_id} for _ in batch],
+                documents=[document["text"] for document in documents],
+                metadatas=[{"link_id": link_id} for _ in documents],
             )
             if in_memory is not None:
                 in_memory.add([link_id] * len(ids), ids, vectors)
-        return {document["_id"] for document in chosen}
 
     def _start_anew(self) -> None:
         self._exact.clear()

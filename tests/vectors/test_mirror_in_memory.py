@@ -58,7 +58,8 @@ def publish(desk: Desk, link_id: str, generation: int, numbers: Sequence[int]) -
     desk.documents.insert(link, generation, "made up", chunks, rows)
     desk.contents.write(link_id, generation, 0, Part.of(entries))
     states = desk.database["link_states"]
-    states.update_one({"_id": link_id}, {"$set": {"live_generation": generation}})
+    served = {"live_generation": generation, "documents": len(numbers)}
+    states.update_one({"_id": link_id}, {"$set": served})
 
 
 def links_of(desk: Desk) -> list[PageLink]:
@@ -133,6 +134,28 @@ def test_of_too_many_the_index_is_asked_and_what_it_needs_is_not_counted_each_ti
     publish(desk, "one", 2, range(1, 90))
     assert nearest(desk.mirror, desk, 85) == ["one-85"]
     assert "one-0" not in nearest(desk.mirror, desk, 0, 50)
+
+
+def test_a_collection_that_grows_too_large_gets_an_index_that_can_be_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact, "MOST", 100)
+    publish(desk, "one", 1, range(90))
+    assert nearest(desk.mirror, desk, 7) == ["one-7"]
+    neighbours = neighbours_of(desk)
+    publish(desk, "one", 2, range(300))
+    missed = [
+        number for number in range(300) if nearest(desk.mirror, desk, number) != [f"one-{number}"]
+    ]
+    assert missed == []
+    assert neighbours_of(desk) > neighbours
+    assert desk.mirror.check(links_of(desk)) == []
+
+
+def neighbours_of(desk: Desk) -> int:
+    """How dense the index of the page's collection is made."""
+    collection = desk.mirror.collection(DEFAULT_COMPANY, PAGE, CHANNEL)
+    return int(collection.configuration_json["hnsw"]["max_neighbors"])
 
 
 def test_a_large_collection_that_somebody_deleted_is_made_again(
