@@ -23,7 +23,8 @@ LEAST_GROUP = 50
 _LEAST_DISTANCE = 0.2
 # So many rows at a time are copied to compute with.
 _ROWS = 50_000
-_GROWS_BY = 1.25
+# Room is memory as well: a little, as it can be had in place.
+_GROWS_BY = 1.05
 
 _Rows = npt.NDArray[np.float32]
 
@@ -64,6 +65,7 @@ class HeldVectors:
         self._groups: dict[str, _Group] = {}
         self._means: _Rows = np.empty((0, 0), dtype=np.float32)
         self._touched: set[str] = set()
+        self._reserved = 0
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -84,9 +86,8 @@ class HeldVectors:
         return {self._ids[row] for row in rows}
 
     def reserve(self, count: int) -> None:
-        """Make room for so many more at once."""
-        if self._matrix.shape[1]:
-            self._resize(len(self) + count)
+        """Have room made for so many more at once, and for no others."""
+        self._reserved = len(self) + count
 
     def add(self, link_ids: Sequence[str], ids: Sequence[str], vectors: _Rows) -> None:
         """Take in vectors, a row each, of the links; those of known ids stay as they are.
@@ -99,7 +100,10 @@ class HeldVectors:
         rows = np.ascontiguousarray(vectors[new], dtype=np.float32)
         start, end = len(self), len(self) + len(new)
         if end > len(self._matrix):
-            self._resize(max(end, int(len(self._matrix) * _GROWS_BY)), rows.shape[1])
+            spare = int(len(self._matrix) * _GROWS_BY)
+            self._resize(
+                self._reserved if end <= self._reserved else max(end, spare), rows.shape[1]
+            )
         self._matrix[start:end] = rows
         self._squares[start:end] = np.einsum("ij,ij->i", rows, rows)
         for offset, place in enumerate(new):
@@ -176,8 +180,8 @@ class HeldVectors:
             distances = np.sqrt(np.maximum(squares, _LEAST_DISTANCE**2))
             self._scale[rows] = 1 / distances
 
-    def _resize(self, capacity: int, width: int | None = None) -> None:
+    def _resize(self, capacity: int, width: int) -> None:
         # In place, where the system can: another copy of a million vectors would be 1.5 GB.
-        self._matrix.resize((capacity, width or self._matrix.shape[1]), refcheck=False)
+        self._matrix.resize((capacity, width), refcheck=False)
         for column in (self._squares, self._numbers, self._scale):
             column.resize(capacity, refcheck=False)

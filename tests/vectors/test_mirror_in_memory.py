@@ -121,16 +121,22 @@ def test_a_change_that_fails_half_way_leaves_nothing_wrong_in_memory(
     assert desk.mirror.check(links_of(desk)) == []
 
 
-def test_of_too_many_the_index_is_asked_and_what_it_needs_is_not_counted_each_time(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def large(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """One whose page has too many vectors to be searched exactly, and was asked before."""
     monkeypatch.setattr(exact, "MOST", 20)
     publish(desk, "one", 1, range(80))
     assert nearest(desk.mirror, desk, 7) == ["one-7"]
-    monkeypatch.setattr(Collection, "count", no_reading)
-    assert nearest(desk.mirror, desk, 8) == ["one-8"]
-    monkeypatch.undo()
-    monkeypatch.setattr(exact, "MOST", 20)
+    return desk
+
+
+def test_of_too_many_the_index_is_asked_and_what_it_needs_is_not_counted_each_time(
+    large: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = large
+    with monkeypatch.context() as patch:
+        patch.setattr(Collection, "count", no_reading)
+        assert nearest(desk.mirror, desk, 8) == ["one-8"]
     publish(desk, "one", 2, range(1, 90))
     assert nearest(desk.mirror, desk, 85) == ["one-85"]
     assert "one-0" not in nearest(desk.mirror, desk, 0, 50)
@@ -158,12 +164,7 @@ def neighbours_of(desk: Desk) -> int:
     return int(collection.configuration_json["hnsw"]["max_neighbors"])
 
 
-def test_a_large_collection_that_somebody_deleted_is_made_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exact, "MOST", 20)
-    publish(desk, "one", 1, range(80))
-    assert nearest(desk.mirror, desk, 7) == ["one-7"]
-    held = desk.mirror.collection(DEFAULT_COMPANY, PAGE, CHANNEL)
-    desk.mirror._chroma.open().delete_collection(held.name)
-    assert nearest(desk.mirror, desk, 8) == ["one-8"]
+def test_a_large_collection_that_somebody_deleted_is_made_again(large: Desk) -> None:
+    held = large.mirror.collection(DEFAULT_COMPANY, PAGE, CHANNEL)
+    large.mirror._chroma.open().delete_collection(held.name)
+    assert nearest(large.mirror, large, 8) == ["one-8"]
