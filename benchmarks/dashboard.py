@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from core.batched import batched
 from core.desk import Desk
 from core.links import NewLink
 from core.models import Channel, RunState, Trigger
@@ -24,7 +25,7 @@ from core.settings import Settings
 from core.store import Document
 from core.text.decode import Json, parse_json
 from core.text.flatten import flatten
-from core.vectors.contents import PART, Entry, Part
+from core.vectors.part import PART, Entry, Part
 from tests.browser.window import FLAGS, WIDTHS, sign_in
 from tests.product import Product
 from tests.servers.crm import Crm
@@ -107,8 +108,7 @@ def write_text(desk: Desk) -> str:
         Entry(record, ((record.key, "\n".join(record.lines)),), time.time())
         for record in flattened.records
     ]
-    for number, start in enumerate(range(0, len(entries), PART)):
-        desk.contents.write(link_id, 1, number, Part.of(entries[start : start + PART]))
+    desk.contents.write(link_id, 1, [Part.of(batch) for batch in batched(entries, PART)])
     facts = {"records": len(entries), "lines": BIG_LINES, "run_id": None, "redacted": {}}
     desk.contents.announce(link_id, 1, facts)
     desk.database["link_states"].update_one(

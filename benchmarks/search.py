@@ -17,12 +17,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from core.batched import batched
 from core.desk import Desk
 from core.models import Channel, Chunk, CrmLink, PageLink, Record
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
-from core.vectors.contents import PART, Part, entry_of
 from core.vectors.embed import Embedder
+from core.vectors.part import PART, Part, entry_of
 
 PAGE = "1"
 QUESTIONS = 200
@@ -92,9 +93,9 @@ def store(desk: Desk, link: PageLink, rows: Any) -> None:
     for start in range(0, len(rows), 2000):
         part = [chunk for _, chunk in entries[start : start + 2000]]
         desk.documents.insert(link, 1, "made up", part, rows[start : start + 2000])
-    for number, start in enumerate(range(0, len(rows), PART)):
-        made = [entry_of(record, [chunk], 0.0) for record, chunk in entries[start : start + PART]]
-        desk.contents.write(link.link.link_id, 1, number, Part.of(made))
+    made = (entry_of(record, [chunk], 0.0) for record, chunk in entries)
+    parts = [Part.of(batch) for batch in batched(made, PART)]
+    desk.contents.write(link.link.link_id, 1, parts)
 
 
 def timed(ask: Callable[[int], Any]) -> tuple[float, float, list[Any]]:

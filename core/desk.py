@@ -203,7 +203,7 @@ class Desk:
 
     def _worker(self, on_step: OnStep) -> Worker:
         model = self.embedder.model_name
-        fetching = Fetching(self._contexts, self.contents, model)
+        fetching = Fetching(self._contexts, model)
         sync = Sync(
             self.settings,
             fetching,

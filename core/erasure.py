@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from core.batched import batched
 from core.connectors.file.uploads import Uploads
 from core.connectors.webhook.inbox import Inbox
 from core.errors import InvalidRequest, LeaseLost, NotFound
@@ -27,8 +28,9 @@ from core.store import Database, Document, insert
 from core.store.compact import compact
 from core.text.changes import record_name
 from core.text.erased import ERASED, ErasedValues, renumbered
-from core.vectors.contents import PART, Contents, Entry, Part
+from core.vectors.contents import Contents
 from core.vectors.documents import VectorDocuments
+from core.vectors.part import PART, Entry, Part
 
 MIN_LENGTH = 4
 
@@ -188,9 +190,7 @@ class Erasures:
             Entry(record, entry.chunks, entry.updated_at)
             for record, entry in zip(records, staying, strict=True)
         ]
-        for number, start in enumerate(range(0, len(fresh), PART)):
-            self._leases.check(lease)
-            self._contents.write(link_id, live + 1, number, Part.of(fresh[start : start + PART]))
+        self._contents.write(link_id, live + 1, _parts_of(fresh), lambda: self._leases.check(lease))
         at = lease.state["records_at"]
         count = sum(record.pattern == at for record in records) if at else len(records)
         facts = {"run_id": None, "records": count, "lines": total, "redacted": {ERASED[1:-1]: 1}}
@@ -229,9 +229,7 @@ class Erasures:
             Entry(record, entry.chunks, entry.updated_at)
             for record, entry in zip(records, staying, strict=True)
         ]
-        self._contents.drop_parts(link_id, generation)
-        for number, start in enumerate(range(0, len(fresh), PART)):
-            self._contents.write(link_id, generation, number, Part.of(fresh[start : start + PART]))
+        self._contents.rewrite(link_id, generation, _parts_of(fresh))
         return [record_name(entry.record) for entry in going]
 
     def _from_logs(
@@ -310,6 +308,10 @@ def _parted(entries: list[Entry], erased: ErasedValues) -> tuple[list[Entry], li
     going = [entry for entry in entries if erased.concern(entry.record)]
     gone = {id(entry) for entry in going}
     return [entry for entry in entries if id(entry) not in gone], going
+
+
+def _parts_of(entries: list[Entry]) -> list[Part]:
+    return [Part.of(batch) for batch in batched(entries, PART)]
 
 
 def _masked(value: Any, erased: ErasedValues) -> Any:

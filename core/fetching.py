@@ -11,9 +11,7 @@ from typing import Any
 from core.connectors.interface import Contexts, Fetched, Validators
 from core.connectors.registry import connector_of
 from core.models import PageLink, Trigger
-from core.text.increment import identity_field
 from core.text.redact import Policy
-from core.vectors.contents import Contents
 from core.watch import Watch
 
 _PROGRESS_SECONDS = 0.5
@@ -22,9 +20,8 @@ _PROGRESS_SECONDS = 0.5
 class Fetching:
     """Asks the links' sources."""
 
-    def __init__(self, contexts: Contexts, contents: Contents, model: str) -> None:
+    def __init__(self, contexts: Contexts, model: str) -> None:
         self._contexts = contexts
-        self._contents = contents
         self._model = model
 
     def fetch(
@@ -70,8 +67,8 @@ class Fetching:
             return None
         if time.time() - (state.get("full_at") or 0.0) > options.full_every_hours * 3600:
             return None
-        entries = self._contents.read(link.link.link_id, live)
-        return identity_field((entry.record for entry in entries), state["records_at"])
+        found: str | None = state.get("id_field")
+        return found
 
 
 def made_of(link: PageLink, policy: Policy) -> str:

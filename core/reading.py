@@ -17,8 +17,9 @@ from core.models import Record
 from core.store import Document
 from core.text.changes import Changes, describe_changes, record_name
 from core.text.redact import MARK
-from core.vectors.contents import Contents, Entry
+from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
+from core.vectors.part import Entry
 
 # Together; the text that was read last always stays.
 CACHED_LINES = 500_000

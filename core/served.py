@@ -15,7 +15,8 @@ from core.errors import InvalidRequest
 from core.leases import Leases
 from core.models import PageLink
 from core.text.flatten import assemble
-from core.vectors.contents import Contents, Entry
+from core.vectors.contents import Contents
+from core.vectors.part import Entry
 
 T = TypeVar("T")
 

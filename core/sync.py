@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,18 +29,17 @@ from core.settings import Settings
 from core.shrinking import check_size
 from core.text.changes import Changes
 from core.text.erased import ErasedValues
-from core.text.increment import apply_increment, latest_cursor
-from core.text.prepare import Prepared, prepare
+from core.text.increment import identity_field, latest_cursor
+from core.text.prepare import Places, Prepared, prepare
 from core.text.redact import in_words
 from core.text.schema import Schema, schema_changes
-from core.text.spool import Piece
 from core.vectors.ahead import Ahead
 from core.vectors.before import Before
 from core.vectors.contents import Contents
 from core.vectors.cutter import Cutter
 from core.vectors.documents import VectorDocuments
 from core.vectors.embed import Embedder
-from core.vectors.generation import GIVEN_BACK, GenerationWriter
+from core.vectors.generation import GIVEN_BACK, GenerationWriter, Plan
 from core.watch import TimedParts, Watch
 
 # All of a run but the fetching may take this long.
@@ -165,7 +164,7 @@ class Sync:
                 return _unchanged(state, _counts(fetched), facts | validators_of(fetched))
 
             step("flatten")
-            before = self._before(link, state, watch)
+            before = self._before(link, state, watch, is_read=id_field is None)
             prepared = prepare(
                 fetched.answer,
                 link.link,
@@ -175,6 +174,7 @@ class Sync:
                 further=further,
                 grows=fetched.grows,
                 id_field=id_field,
+                places=Places(state["come_at"], state["records_at"]) if id_field else None,
                 check=watch.check,
             )
             fetched.close()
@@ -191,36 +191,39 @@ class Sync:
                     state.get("cursor") if id_field else None,
                 )
             records, records_at = prepared.records, prepared.records_at
+            plan: Plan | None = None
             if id_field is not None:
                 come = prepared.record_count
                 self._say(run_id, f"{come} records have changed since {state['cursor']}")
-                if not come:
+                if not come or records_at is None:
                     facts["cursor"] = state["cursor"]
                     return _unchanged(state, counts, facts, fields)
-                records = apply_increment(self._served_pieces(link, state), prepared)
+                step("compare")
+                plan, totals = self._writer.put_on_top(lease, records, records_at, watch.check)
             else:
                 facts["full_at"] = time.time()
                 self._say(run_id, _found(prepared, fetched))
                 if not fetched.is_meant:
                     check_size(link.link, prepared, lease.state, self._settings.max_records)
-            record_count = records.count(records_at)
-            counts |= {"lines": records.total_lines, "records": record_count}
+                totals = records.totals(records_at)
+                if incremental:
+                    facts["id_field"] = identity_field(records.keys(), records_at)
+                    facts["come_at"] = prepared.places.as_come
+            counts |= {"lines": totals.lines, "records": totals.records}
             counts["set_aside"] = prepared.set_aside
             counts["redacted"] = sum(redactions.done.values())
             if redactions.done:
                 self._say(run_id, "Redacted before storing: " + in_words(redactions.done))
-            same = (state["text_hash"], state["model"]) == (
-                records.text_hash,
-                self._embedder.model_name,
-            )
+            now = (totals.text_hash, self._embedder.model_name)
+            same = totals.text_hash and (state["text_hash"], state["model"]) == now
             if state["live_generation"] and same and not state["writing"]:
                 self._say(run_id, "Nothing has changed since the last sync")
                 return _unchanged(state, counts, facts, fields)
 
-            step("compare")
-            plan = self._writer.compare(lease, records, before, watch.check)
-            for spool in (records, prepared.records):
-                spool.clear()
+            if plan is None:
+                step("compare")
+                plan = self._writer.compare(lease, records, before, watch.check)
+            records.clear()
             if len(plan.new) >= GIVEN_BACK:
                 give_back()
             step("embed")
@@ -235,18 +238,18 @@ class Sync:
         on_step("outdated")
         kept_facts = {
             "run_id": run_id,
-            "records": record_count,
-            "lines": records.total_lines,
+            "records": totals.records,
+            "lines": totals.lines,
             "redacted": dict(redactions.done),
         }
         self._writer.list_contents(lease, plan, watch.check, kept_facts)
         on_step("listed")
         watch.check()
         published = facts | {
-            "text_hash": records.text_hash,
+            "text_hash": totals.text_hash,
             "model": self._embedder.model_name,
-            "records": record_count,
-            "total_lines": records.total_lines,
+            "records": totals.records,
+            "total_lines": totals.lines,
             "records_at": records_at,
             "redacted": dict(redactions.done),
             "personal": dict(redactions.found),
@@ -266,7 +269,7 @@ class Sync:
         self._say(run_id, f"Stored {len(plan.new)} embeddings from CRM data")
         self._say(
             run_id,
-            f"{record_count} records in {plan.documents} documents: {len(plan.new)} new, "
+            f"{totals.records} records in {plan.documents} documents: {len(plan.new)} new, "
             f"{plan.kept} kept, {len(plan.gone)} removed",
         )
         counts |= {
@@ -299,15 +302,12 @@ class Sync:
             self._runs.note_findings(run_id, changes, prepared.set_aside_lines)
         return after
 
-    def _served_pieces(self, link: PageLink, state: Mapping[str, Any]) -> Iterator[Piece]:
-        live = state["live_generation"]
-        for entry in self._contents.read(link.link.link_id, live, with_raw=True):
-            yield Piece(entry.record, tuple(text for _, text in entry.chunks))
-
-    def _before(self, link: PageLink, state: Mapping[str, Any], watch: Watch) -> Before:
+    def _before(
+        self, link: PageLink, state: Mapping[str, Any], watch: Watch, *, is_read: bool
+    ) -> Before:
         live = state["live_generation"]
         return Before(
-            self._contents.read(link.link.link_id, live) if live else (),
+            self._contents.read(link.link.link_id, live) if live and is_read else (),
             watch.check,
             is_same_model=state["model"] == self._embedder.model_name,
         )

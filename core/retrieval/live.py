@@ -14,7 +14,8 @@ from typing import Any
 from core.models import PageLink, Record
 from core.retrieval.lexical import LinkWords
 from core.text.matching import identities, is_personal
-from core.vectors.contents import Contents, Entry
+from core.vectors.contents import Contents
+from core.vectors.part import Entry
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ from core.settings import Settings
 from core.status import is_stale, sync_status
 from core.text.chunk import MAX_TOKENS
 from core.text.matching import fields_of, plain_name
-from core.vectors.contents import Contents, Entry
+from core.vectors.contents import Contents
 from core.vectors.embed import Embedder
 from core.vectors.held import Likeness
 from core.vectors.mirror import Mirror
+from core.vectors.part import Entry
 
 # So many are looked at, of each kind, before the best are chosen.
 CANDIDATES = 50

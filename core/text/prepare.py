@@ -34,11 +34,20 @@ _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
+class Places:
+    """The patterns of the arrays with the records: as they came, and after the link's steps."""
+
+    as_come: str | None
+    as_stored: str | None
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The records of an answer, and what became of it on the way."""
 
     records: Spool
     records_at: str | None
+    places: Places
     redactions: Redactions
     schema: Schema
     """Empty for plain text."""
@@ -54,14 +63,6 @@ class Prepared:
         return self.records.count(self.records_at)
 
 
-@dataclass(frozen=True)
-class _Places:
-    """The patterns of the arrays with the records: as they came, and after the link's steps."""
-
-    as_come: str | None
-    as_stored: str | None
-
-
 def prepare(
     answer: Json | Text,
     link: CrmLink,
@@ -72,24 +73,26 @@ def prepare(
     further: Iterable[Json] = (),
     grows: Parts | None = None,
     id_field: str | None = None,
+    places: Places | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Prepared:
     """Prepare an answer for storing. ``check`` is called again and again, and may raise to stop.
 
     ``further`` are parts that add to the array at ``grows`` in the first, which is ``answer``; they
-    may be gone through more than once. ``id_field`` stands in for the link's.
+    may be gone through more than once. ``id_field`` stands in for the link's; ``places`` says where
+    the records are, whatever the answer looks like: for one that has only what changed.
 
     Raises InvalidRecords, NotReadable, LimitExceeded, and what ``further`` does.
     """
-    places: _Places | None = None
+    found = places
     for _ in range(_ATTEMPTS):
         preparation = _Preparation(
-            link, redactor(), cut, erased, grows, id_field or link.fetch.id_field, check, places
+            link, redactor(), cut, erased, grows, id_field or link.fetch.id_field, check, found
         )
         preparation.go_through(answer, further)
-        if preparation.found == preparation.places:
+        if places or preparation.found == preparation.places:
             break
-        places = preparation.found
+        found = preparation.found
     return preparation.finish()
 
 
@@ -109,7 +112,7 @@ class _Preparation:
         grows: Parts | None,
         id_field: str | None,
         check: Callable[[], None],
-        places: _Places | None,
+        places: Places | None,
     ) -> None:
         self._link = link
         self._selector = link.fetch.records
@@ -131,10 +134,10 @@ class _Preparation:
         self._flattening: Flattening | None = None
 
     @property
-    def found(self) -> _Places:
+    def found(self) -> Places:
         """Where the records of all the parts so far are."""
         come, stored = self._as_come.found(), self._as_stored.found()
-        return _Places(come[0] if come else None, stored[0] if stored else None)
+        return Places(come[0] if come else None, stored[0] if stored else None)
 
     def go_through(self, answer: Json | Text, further: Iterable[Json]) -> None:
         """Prepare all parts."""
@@ -173,6 +176,7 @@ class _Preparation:
         return Prepared(
             self._records,
             flattening.records_at,
+            self.places or self.found,
             self._redactor.redactions,
             self._fields.found(),
             self._validator.bad,

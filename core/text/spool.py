@@ -5,15 +5,15 @@ They stay in memory: what a CRM sent lies on no disk but the store's.
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from core.models import Record
 from core.text.chunk import whole_text
+from core.text.text_hash import TextHash
 
 # Records are compressed so many at a time: enough for their texts to be alike.
 BLOCK = 200
@@ -29,6 +29,16 @@ class Piece(NamedTuple):
     texts: tuple[str, ...]
 
 
+class Totals(NamedTuple):
+    """What the records of a link's whole text amount to."""
+
+    records: int
+    """How many are at the pattern where the records are."""
+    lines: int
+    text_hash: str | None
+    """Stands for every line, and for where it stands; None when that is not known."""
+
+
 class Spool:
     """Records in order, to be gone through any number of times; and what all of them amount to."""
 
@@ -38,7 +48,7 @@ class Spool:
         self._keys: list[str] = []
         self._count = 0
         self._patterns: Counter[str] = Counter()
-        self._hash = hashlib.sha256()
+        self._hash = TextHash()
         self.total_lines = 0
         self.is_empty = True
         """Whether nothing but empty objects, empty arrays and null came."""
@@ -57,13 +67,21 @@ class Spool:
     @property
     def text_hash(self) -> str:
         """Stands for every line, and for where it stands."""
-        return self._hash.hexdigest()
+        return str(self._hash)
 
     def count(self, pattern: str | None) -> int:
         """How many records were found at ``pattern``; all, for an answer with no such array."""
         if self.is_empty:
             return 0
         return len(self) if pattern is None else self._patterns[pattern]
+
+    def totals(self, pattern: str | None) -> Totals:
+        """What all of them amount to; see ``count``."""
+        return Totals(self.count(pattern), self.total_lines, self.text_hash)
+
+    def keys(self) -> Iterable[str]:
+        """The records' keys, in order."""
+        return iter(self._keys)
 
     def add(self, record: Record, texts: Sequence[str]) -> None:
         """Add a record at the end."""
@@ -92,8 +110,7 @@ class Spool:
         self._count += 1
         self._patterns[record.pattern] += 1
         self.total_lines += len(record.lines)
-        text = "\n".join((record.path, str(record.at), *record.lines, ""))
-        self._hash.update(text.encode())
+        self._hash.add(record)
         if self.is_empty:
             self.is_empty = all(line.endswith(_EMPTY) for line in record.lines)
 

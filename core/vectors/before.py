@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from core.models import Record
 from core.text.chunk import whole_text
-from core.vectors.contents import Entry
+from core.vectors.part import Entry
 
 
 class Before:

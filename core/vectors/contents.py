@@ -12,55 +12,21 @@ of the ``KEEP_DAYS`` days before.
 
 from __future__ import annotations
 
-import json
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from core.models import Chunk, Record
-from core.store import Database, Document, insert
+from pymongo.errors import DuplicateKeyError
 
-PART = 500
+from core.batched import batched
+from core.store import Database, Document, insert
+from core.vectors.part import Entry, Part, Stretch, unpacked
+
 KEEP_NEWEST = 5
 KEEP_DAYS = 7
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One record of a generation with its chunks: ``(chunk id, text)``, text free of positions."""
-
-    record: Record
-    chunks: tuple[tuple[str, str], ...]
-    updated_at: float
-    """When this record's text last changed, in seconds since 1970."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """At most ``PART`` entries as they are stored: compressed, the records' JSON beside them."""
-
-    records: int
-    documents: int
-    packed: bytes
-    raws: bytes
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Part:
-        """The part of these entries."""
-        raws = _squeeze([entry.record.raw for entry in entries])
-        documents = sum(len(entry.chunks) for entry in entries)
-        return cls(len(entries), documents, _pack(entries), raws)
-
-    def entries(self) -> list[Entry]:
-        """The entries, without the records' JSON."""
-        return _unpack(self.packed)
-
-
-def entry_of(record: Record, chunks: Iterable[Chunk], updated_at: float) -> Entry:
-    """The entry of a freshly chunked record."""
-    return Entry(record, tuple((chunk.chunk_id, chunk.text) for chunk in chunks), updated_at)
+# The parts of 100,000 records in two steps: others can write in between.
+_DELETED = 100
 
 
 class Contents:
@@ -70,11 +36,21 @@ class Contents:
         self._parts = database["link_contents"]
         self._kept = database["kept_syncs"]
 
-    def write(self, link_id: str, generation: int, number: int, part: Part) -> None:
-        """Store part ``number`` of a generation; nobody reads it before it is published."""
-        insert(
-            self._parts,
-            {
+    def write(
+        self,
+        link_id: str,
+        generation: int,
+        parts: Sequence[Part],
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Store a generation; nobody reads it before it is published.
+
+        ``check`` is called before each part, and may raise to stop.
+        """
+        table = [part.documents for part in parts]
+        for number, part in enumerate(parts):
+            document = {
+                "_id": _part_id(link_id, generation, number),
                 "link_id": link_id,
                 "generation": generation,
                 "number": number,
@@ -82,30 +58,40 @@ class Contents:
                 "documents": part.documents,
                 "entries": part.packed,
                 "raws": part.raws,
-            },
-        )
+                "keys": part.keys,
+                "stretch": asdict(part.stretch) if part.stretch else None,
+            }
+            if not number:
+                document["table"] = table
+            check()
+            try:
+                insert(self._parts, document)
+            except DuplicateKeyError:
+                # Left by a run that died. If it lives, it is this one that must stop.
+                check()
+                self._parts.delete_many({"_id": document["_id"], "link_id": link_id})
+                insert(self._parts, document)
 
     def read(self, link_id: str, generation: int, *, with_raw: bool = False) -> Iterator[Entry]:
         """The records of a generation, in document order of their first lines.
 
         Their JSON is read only ``with_raw``.
         """
-        query = {"link_id": link_id, "generation": generation}
-        heads = self._parts.find(query, {"number": 1}).sort("number", 1)
-        # One after the other by id: all at once would be the whole text, and by number the embedded
-        # engine goes through the parts before it each time.
-        for part_id in [head["_id"] for head in heads]:
-            part = self._parts.find_one({"_id": part_id, "link_id": link_id})
-            if part is None:
-                continue
-            entries = _unpack(part["entries"])
-            if with_raw and part.get("raws"):
-                raws = json.loads(zlib.decompress(part["raws"]))
-                entries = [
-                    replace(entry, record=replace(entry.record, raw=raw))
-                    for entry, raw in zip(entries, raws, strict=True)
-                ]
-            yield from entries
+        for part in self._stored(link_id, generation):
+            yield from unpacked(part["entries"], (part.get("raws") or b"") if with_raw else b"")
+
+    def parts(self, link_id: str, generation: int) -> Iterator[Part]:
+        """The parts of a generation, in order."""
+        for part in self._stored(link_id, generation):
+            stretch = part.get("stretch")
+            yield Part(
+                part["records"],
+                part["documents"],
+                part["entries"],
+                part.get("raws") or b"",
+                part.get("keys") or b"",
+                Stretch(**stretch) if stretch else None,
+            )
 
     def read_documents(
         self, link_id: str, generation: int, *, skip: int, limit: int
@@ -114,29 +100,50 @@ class Contents:
 
         Only the parts that hold them are read.
         """
-        query = {"link_id": link_id, "generation": generation}
-        parts = self._parts.find(query, {"number": 1, "documents": 1}).sort("number", 1)
         found: list[tuple[Entry, str, str]] = []
-        for head in list(parts):
-            if skip >= head["documents"]:
-                skip -= head["documents"]
+        for part_id, documents in self._table(link_id, generation):
+            if skip >= documents:
+                skip -= documents
                 continue
-            part = self._parts.find_one({"_id": head["_id"], "link_id": link_id})
+            part = self._parts.find_one({"_id": part_id, "link_id": link_id})
             if part is None:
                 break
-            chunks = [(e, *chunk) for e in _unpack(part["entries"]) for chunk in e.chunks]
+            chunks = [(e, *chunk) for e in unpacked(part["entries"]) for chunk in e.chunks]
             found += chunks[skip : skip + limit - len(found)]
             skip = 0
             if len(found) >= limit:
                 break
         return found
 
+    def _stored(self, link_id: str, generation: int) -> Iterator[Document]:
+        # One after the other: all at once would be the whole text.
+        for part_id, _ in self._table(link_id, generation):
+            part = self._parts.find_one({"_id": part_id, "link_id": link_id})
+            if part is not None:
+                yield part
+
+    def _table(self, link_id: str, generation: int) -> list[tuple[Any, int]]:
+        """The ids of a generation's parts in order, and how many chunks each of them has.
+
+        Found by the ids alone: a query by link and generation goes, in the embedded engine, through
+        all generations that are kept.
+        """
+        first_id = _part_id(link_id, generation, 0)
+        first = self._parts.find_one({"_id": first_id, "link_id": link_id}, {"table": 1})
+        if first is not None:
+            table = enumerate(first["table"])
+            return [(_part_id(link_id, generation, number), count) for number, count in table]
+        # From before parts had ids of their own.
+        query = {"link_id": link_id, "generation": generation}
+        heads = self._parts.find(query, {"number": 1, "documents": 1}).sort("number", 1)
+        return [(head["_id"], head["documents"]) for head in heads]
+
     def announce(self, link_id: str, generation: int, facts: Mapping[str, Any]) -> None:
         """List a generation among the kept syncs, with facts about it; see ``kept``."""
         about = {"link_id": link_id, "generation": generation, "at": time.time(), **facts}
         # Not replaced: the embedded engine reads the whole collection for that.
-        self._kept.delete_many({"_id": f"{link_id}@{generation}"})
-        insert(self._kept, {"_id": f"{link_id}@{generation}", **about})
+        self._kept.delete_many({"_id": _kept_id(link_id, generation)})
+        insert(self._kept, {"_id": _kept_id(link_id, generation), **about})
 
     def kept(self, link_id: str, live: int) -> list[Document]:
         """The kept syncs up to the live one, newest first: generation, at, and their facts."""
@@ -145,7 +152,7 @@ class Contents:
 
     def run_of(self, link_id: str, generation: int) -> str | None:
         """The run that brought a generation, while that is kept."""
-        found = self._kept.find_one({"_id": f"{link_id}@{generation}"})
+        found = self._kept.find_one({"_id": _kept_id(link_id, generation)})
         return str(found["run_id"]) if found and found.get("run_id") else None
 
     def drop_unpublished(self, link_id: str, live: int) -> None:
@@ -153,29 +160,52 @@ class Contents:
         self._parts.delete_many({"link_id": link_id, "generation": {"$gt": live}})
         self._kept.delete_many({"link_id": link_id, "generation": {"$gt": live}})
 
-    def prune(self, link_id: str, live: int) -> None:
-        """Delete the generations that are neither live nor kept."""
+    def prune(self, link_id: str, live: int, *, thoroughly: bool = False) -> None:
+        """Delete the generations that are neither live nor kept.
+
+        Those that are listed, and ``thoroughly`` others, too, that a run that died has left.
+        """
         if live <= 1:
             return
-        kept = _worth_keeping(self.kept(link_id, live), live, time.time())
-        # Generations beyond the live one belong to whoever is writing them.
-        gone: dict[str, Any] = {"link_id": link_id, "generation": {"$lt": live, "$nin": kept}}
-        self._parts.delete_many(gone)
-        self._kept.delete_many(gone)
+        listed = self.kept(link_id, live)
+        kept = _worth_keeping(listed, live, time.time())
+        for one in listed:
+            if one["generation"] not in kept:
+                self.drop_generation(link_id, one["generation"])
+        if thoroughly:
+            # Generations beyond the live one belong to whoever is writing them.
+            gone: dict[str, Any] = {"link_id": link_id, "generation": {"$lt": live, "$nin": kept}}
+            self._parts.delete_many(gone)
+            self._kept.delete_many(gone)
 
-    def drop_parts(self, link_id: str, generation: int) -> None:
-        """Delete the text of a kept generation, to be written anew."""
-        self._parts.delete_many({"link_id": link_id, "generation": generation})
+    def rewrite(self, link_id: str, generation: int, parts: Sequence[Part]) -> None:
+        """Give a kept generation another text."""
+        self._drop_parts(link_id, generation)
+        self.write(link_id, generation, parts)
 
     def drop_generation(self, link_id: str, generation: int) -> None:
         """Delete a generation that must not be kept."""
-        self.drop_parts(link_id, generation)
-        self._kept.delete_many({"link_id": link_id, "generation": generation})
+        self._drop_parts(link_id, generation)
+        self._kept.delete_many({"_id": _kept_id(link_id, generation)})
+
+    def _drop_parts(self, link_id: str, generation: int) -> None:
+        ids = [part_id for part_id, _ in self._table(link_id, generation)]
+        # The first one last: it says which others there are.
+        for batch in batched(reversed(ids), _DELETED):
+            self._parts.delete_many({"_id": {"$in": batch}, "link_id": link_id})
 
     def drop(self, link_id: str) -> None:
         """Delete all of the link's generations."""
         self._parts.delete_many({"link_id": link_id})
         self._kept.delete_many({"link_id": link_id})
+
+
+def _part_id(link_id: str, generation: int, number: int) -> str:
+    return f"{link_id}@{generation}/{number}"
+
+
+def _kept_id(link_id: str, generation: int) -> str:
+    return f"{link_id}@{generation}"
 
 
 def _worth_keeping(kept: Iterable[Mapping[str, Any]], live: int, now: float) -> list[int]:
@@ -188,37 +218,3 @@ def _worth_keeping(kept: Iterable[Mapping[str, Any]], live: int, now: float) -> 
             days.add(day)
             worth.add(int(one["generation"]))
     return sorted(worth)
-
-
-def _pack(entries: Sequence[Entry]) -> bytes:
-    rows = [
-        [
-            entry.record.key,
-            entry.record.path,
-            entry.record.pattern,
-            entry.record.lines,
-            entry.record.at,
-            # Nearly always one chunk that is the record's lines: not stored twice.
-            [
-                [i, None if text == "\n".join(entry.record.lines) else text]
-                for i, text in entry.chunks
-            ],
-            entry.updated_at,
-        ]
-        for entry in entries
-    ]
-    return _squeeze(rows)
-
-
-def _squeeze(rows: list[Any]) -> bytes:
-    return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), 6)
-
-
-def _unpack(packed: bytes) -> list[Entry]:
-    entries = []
-    for key, path, pattern, lines, at, chunks, updated_at in json.loads(zlib.decompress(packed)):
-        record = Record(key, path, pattern, tuple(lines), tuple((a, b) for a, b in at))
-        whole = "\n".join(lines)
-        own = tuple((i, whole if text is None else text) for i, text in chunks)
-        entries.append(Entry(record, own, updated_at))
-    return entries

@@ -15,11 +15,13 @@ from core.memory import give_back
 from core.models import Chunk, PageLink, Record
 from core.text.changes import ChangeLog, Changes, record_name
 from core.text.chunk import chunk_of, text_hash_of
-from core.text.spool import Spool
+from core.text.spool import Spool, Totals
 from core.vectors.ahead import WINDOW, Ahead
 from core.vectors.before import Before
-from core.vectors.contents import PART, Contents, Entry, Part, entry_of
+from core.vectors.contents import Contents
 from core.vectors.documents import WRITE_BATCH, VectorDocuments
+from core.vectors.increment import put_on_top
+from core.vectors.part import PART, Entry, Part, entry_of
 
 # So many records are compared with what they were in one go through what is served.
 COMPARED = 20_000
@@ -36,6 +38,8 @@ class Plan:
     """What a run has to write: the parts of the contents, the ids that are new and that go."""
 
     parts: list[Part]
+    made: list[Part]
+    """Those of the parts in which there may be something new."""
     new: set[str]
     gone: list[str]
     kept: int
@@ -66,6 +70,7 @@ class GenerationWriter:
         link_id, live = lease.link_id, lease.state["live_generation"]
         absent = self._undo(lease) if lease.state["writing"] or not live else frozenset()
         parts: list[Part] = []
+        made: list[Part] = []
         new: set[str] = set()
         kept = 0
         now = time.time()
@@ -76,6 +81,7 @@ class GenerationWriter:
         for pieces in batched(records, PART):
             check()
             entries: list[Entry] = []
+            known = len(new)
             for record, texts in pieces:
                 chunks = [chunk_of(record, text, link_id, self._model) for text in texts]
                 since = before.same_since(record)
@@ -90,6 +96,8 @@ class GenerationWriter:
                 kept += len(ids) - len(fresh)
                 new |= fresh
             parts.append(Part.of(entries))
+            if len(new) > known:
+                made.append(parts[-1])
         gone: list[str] = []
         changes = Changes([], 0)
         if live and (altered or len(held) < len(before) or not before.is_same_model):
@@ -99,7 +107,27 @@ class GenerationWriter:
             kept += len(same)
             new -= same
             gone = sorted(had - same - absent)
-        return Plan(parts, new, gone, kept, changes)
+        return Plan(parts, made, new, gone, kept, changes)
+
+    def put_on_top(
+        self, lease: Lease, increment: Spool, pattern: str, check: Check
+    ) -> tuple[Plan, Totals]:
+        """What there is to do for an increment; what all records amount to with it on top."""
+        link_id, state = lease.link_id, lease.state
+        found = put_on_top(
+            self._contents.parts(link_id, state["live_generation"]),
+            increment,
+            pattern,
+            before=Totals(state["records"], state["total_lines"], state["text_hash"]),
+            link_id=link_id,
+            model=self._model,
+            now=time.time(),
+            check=check,
+        )
+        documents = sum(part.documents for part in found.parts)
+        kept = documents - len(found.new)
+        plan = Plan(found.parts, found.made, found.new, found.gone, kept, found.changes)
+        return plan, found.totals
 
     def _undo(self, lease: Lease) -> frozenset[str]:
         """Undo what a run that died has written; the documents that are served, but not there."""
@@ -200,22 +228,22 @@ class GenerationWriter:
     ) -> None:
         """Write the next generation's table of contents; ``facts`` are listed with it."""
         generation = lease.state["live_generation"] + 1
-        # Parts of this number may have been left behind by a run that died.
-        self._contents.drop_unpublished(lease.link_id, generation - 1)
-        for number, part in enumerate(plan.parts):
+
+        def still_held() -> None:
             check()
             self._leases.check(lease)
-            self._contents.write(lease.link_id, generation, number, part)
+
+        self._contents.write(lease.link_id, generation, plan.parts, still_held)
         self._contents.announce(lease.link_id, generation, facts)
 
     def clean_up(self, lease: Lease, live: int, plan: Plan | None = None) -> None:
         """Remove what only generations before ``live`` had: of a run that died, without a plan."""
         self._documents.drop_outdated(lease.link_id, live, plan.gone if plan else None)
-        self._contents.prune(lease.link_id, live)
+        self._contents.prune(lease.link_id, live, thoroughly=plan is None)
 
 
 def _new_chunks(plan: Plan) -> Iterator[Chunk]:
-    for part in plan.parts:
+    for part in plan.made:
         for entry in part.entries():
             for chunk_id, text in entry.chunks:
                 if chunk_id in plan.new:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.product import Client
 from tests.servers.crm import Answer, Crm, Request, customers
+from tests.waiting import until
 
 ROWS: dict[str, dict[str, Any]] = {
     f"c-{n}": {"id": f"c-{n}", "name": f"Person {n}", "updated_at": f"2026-01-0{n}T00:00:00Z"}
@@ -113,6 +114,33 @@ def test_increments_are_put_on_top_of_what_is_served(
     assert run["counts"]["embedded"] == 0
     assert "updated_after" not in crm.asked(path)[-1].query or run["trigger"] == "manual"
     assert not any("c-1\n" in text for text in api.texts(page_id))
+
+
+def test_an_increment_has_its_records_where_the_whole_answer_had_them(
+    api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    rows = {key: {**row, "orders": [{"no": f"{key}-1"}]} for key, row in ROWS.items()}
+
+    def answer(request: Request) -> Answer:
+        since = request.query.get("updated_after", "")
+        found = [row for row in rows.values() if row["updated_at"] > since]
+        return Answer({"total": len(found), "customers": found})
+
+    incremental = {"param": "updated_after", "field": "updated_at"}
+    url = crm.serve(path, answer)
+    link = api.add_link(page_id, url, incremental=incremental, sync_interval_minutes=0.02)
+    assert api.ended_run(link["link_id"])["counts"]["records"] == 5
+    assert api.ended_run(link["link_id"], 2)["state"] == "unchanged"
+
+    # By itself this answer looks like a list of one group of orders.
+    orders = [{"no": f"c-2-{number}"} for number in range(1, 31)]
+    rows["c-2"] = {**rows["c-2"], "orders": orders, "updated_at": "2026-02-01T00:00:00Z"}
+    until(
+        lambda: any("customers[1].orders[29].no: c-2-30" in text for text in api.texts(page_id)),
+        "the new orders to be served",
+    )
+    served = api.link(page_id, link["link_id"])["sync"]
+    assert (served["records"], served["records_at"]) == (5, "customers[]")
 
 
 def test_everything_is_fetched_again_when_it_is_time(

@@ -15,8 +15,8 @@ from core.models import Channel, Chunk, CrmLink, PageLink, Record
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
 from core.vectors import exact
-from core.vectors.contents import Part, entry_of
 from core.vectors.mirror import Mirror
+from core.vectors.part import Part, entry_of
 
 PAGE = "1"
 CHANNEL = Channel.MESSENGER
@@ -56,7 +56,7 @@ def publish(desk: Desk, link_id: str, generation: int, numbers: Sequence[int]) -
             chunks.append(chunk)
     rows = [vector_for(int(chunk.text_hash)) for chunk in chunks]
     desk.documents.insert(link, generation, "made up", chunks, rows)
-    desk.contents.write(link_id, generation, 0, Part.of(entries))
+    desk.contents.write(link_id, generation, [Part.of(entries)])
     states = desk.database["link_states"]
     served = {"live_generation": generation, "documents": len(numbers)}
     states.update_one({"_id": link_id}, {"$set": served})
