@@ -24,7 +24,7 @@ import typer
 from benchmarks.questions import make
 from core.desk import Desk
 from core.links import NewLink
-from core.models import Channel, Trigger
+from core.models import Channel, FetchOptions, Incremental, Trigger
 from core.security.accounts import DEFAULT_COMPANY
 from core.settings import Settings
 from core.text.decode import Json, parse_json
@@ -34,6 +34,7 @@ from tests.servers.crm import Answer, Crm, Request
 PAGE = "1"
 PER_PAGE = 100
 STEPS = ("full sync", "1 % changed", "first record gone", "all reordered")
+INCREMENT = "the product, asking only for what changed"
 
 People = list[dict[str, Any]]
 
@@ -49,10 +50,12 @@ def versions(count: int) -> dict[str, People]:
     return dict(zip(STEPS, (people, changed, changed[1:], changed[:0:-1]), strict=True))
 
 
-def serve(crm: Crm, people: People) -> str:
-    """Answer with these, page by page."""
+def serve(crm: Crm, people: People, changed: People | None = None) -> str:
+    """Answer with these, page by page; with ``changed`` to who asks only for what has changed."""
 
     def page(request: Request) -> Answer:
+        if changed is not None and "since" in request.query:
+            return Answer({"customers": changed})
         number = int(request.query.get("page", "1"))
         part = people[(number - 1) * PER_PAGE : number * PER_PAGE]
         more = number * PER_PAGE < len(people)
@@ -69,14 +72,17 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def product(data: dict[str, People], folder: Path) -> tuple[dict[str, float], list[str]]:
-    """Seconds for each step, and the chunks of the first."""
+    """Seconds for each step and for an increment, and the chunks of the first step."""
     crm = Crm()
     settings = Settings(data_dir=folder, crm_allowed_hosts=crm.hosts, max_pages=100_000)
     desk = Desk(settings)
     desk.embedder.embed(["warm"])
     desk.companies.add_page(DEFAULT_COMPANY, PAGE, "Page")
     url = serve(crm, data[STEPS[0]])
-    link = desk.links.add(DEFAULT_COMPANY, PAGE, [Channel.MESSENGER], NewLink("Customers", url))
+    # The greatest id is told to the CRM, which knows best what has changed.
+    fetch = FetchOptions(incremental=Incremental("since", "id"))
+    new = NewLink("Customers", url, fetch=fetch)
+    link = desk.links.add(DEFAULT_COMPANY, PAGE, [Channel.MESSENGER], new)
     seconds, chunks = {}, []
     for step, people in data.items():
         serve(crm, people)
@@ -85,6 +91,13 @@ def product(data: dict[str, People], folder: Path) -> tuple[dict[str, float], li
         seconds[step] = timed(lambda: desk.scheduler().run_once())
         if step == STEPS[0]:
             chunks = [d["text"] for d in desk.documents.read(link.link.link_id)]
+    serve(crm, people, [{**one, "plan": "Palladium"} for one in people[20::100]])
+    states = desk.database["link_states"]
+    states.update_one({"_id": link.link.link_id}, {"$set": {"due_at": time.time()}})
+    seconds[INCREMENT] = timed(lambda: desk.scheduler().run_once())
+    run = desk.runs.latest(link.link.link_id)
+    assert run is not None
+    assert run["counts"]["new"] == len(people[20::100]), run
     crm.close()
     return seconds, chunks
 
@@ -120,6 +133,7 @@ def peers(data: dict[str, People], folder: Path) -> dict[str, dict[str, float]]:
 def main(
     records: Annotated[int, typer.Option()] = 10_000,
     rounds: Annotated[int, typer.Option()] = 1,
+    with_peers: Annotated[bool, typer.Option()] = True,
 ) -> None:
     """Run it, everybody in turn in each round, and print a table of medians."""
     data = versions(records)
@@ -128,8 +142,13 @@ def main(
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             own, chunks = product(data, folder / "data")
-            found = {"the product": own, "the limit: embedding alone": {STEPS[0]: limit(chunks)}}
-            for name, seconds in (found | peers(data, folder)).items():
+            found = {
+                "the product": own,
+                INCREMENT: {STEPS[1]: own.pop(INCREMENT)},
+                "the limit: embedding alone": {STEPS[0]: limit(chunks)},
+            }
+            others = peers(data, folder) if with_peers else {}
+            for name, seconds in (found | others).items():
                 for step, value in seconds.items():
                     taken[name][step].append(value)
     print(f"\n| {records:,} records, seconds | " + " | ".join(STEPS) + " |")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -66,23 +66,71 @@ class LinkWords:
     def __init__(self, records: Sequence[Record]) -> None:
         self.size = len(records)
         self._ids: dict[str, int] = {}
-        columns, rows, strengths = array("i"), array("i"), array("f")
-        telling: set[str] = set()
+        self._arrange(*self._read(enumerate(records)))
+        self._telling = self._telling_words()
+        self._telling_by_length = _by_length(self._telling)
+
+    def changed(self, kept: Rows, fresh: Iterable[tuple[int, Record]]) -> LinkWords:
+        """The words of the link's next generation: the same as if all its records had been read.
+
+        ``kept`` says of each row which of these rows it was, -1 for those that are ``fresh``.
+        """
+        made = LinkWords(())
+        made.size = len(kept)
+        made._ids = dict(self._ids)
+        columns, rows, strengths = made._read(fresh)
+        moved = np.full(self.size, -1, dtype=np.int32)
+        moved[kept[kept >= 0]] = np.flatnonzero(kept >= 0)
+        own_rows = moved[self._rows]
+        own_columns = np.repeat(np.arange(len(self._ids), dtype=np.int64), np.diff(self._starts))
+        stays = own_rows >= 0
+        made._arrange(
+            np.concatenate([own_columns[stays], columns]),
+            np.concatenate([own_rows[stays], rows]),
+            np.concatenate([self._strengths[stays], strengths]),
+        )
+        made._telling = made._telling_words()
+        made._telling_by_length = _changed_by_length(
+            self._telling_by_length, self._telling - made._telling, made._telling - self._telling
+        )
+        return made
+
+    def _read(
+        self, records: Iterable[tuple[int, Record]]
+    ) -> tuple[npt.NDArray[np.int64], Rows, Strengths]:
+        """Of each word of each record: the word's number, the record's row, how much it counts."""
+        columns, rows, strengths = array("q"), array("i"), array("f")
         ids = self._ids
-        for row, record in enumerate(records):
+        for row, record in records:
             for word, strength in words_of_record(record).items():
                 columns.append(ids.setdefault(word, len(ids)))
                 rows.append(row)
                 strengths.append(strength)
-                if strength >= REFERS:
-                    telling.add(word)
-        order = np.argsort(np.asarray(columns, dtype=np.int32), kind="stable")
-        self._rows = np.asarray(rows, dtype=np.int32)[order]
-        self._strengths = np.asarray(strengths, dtype=np.float32)[order]
-        counts = np.bincount(np.asarray(columns, dtype=np.int64), minlength=len(ids))
+        return (
+            np.asarray(columns, dtype=np.int64),
+            np.asarray(rows, dtype=np.int32),
+            np.asarray(strengths, dtype=np.float32),
+        )
+
+    def _arrange(self, columns: npt.NDArray[np.int64], rows: Rows, strengths: Strengths) -> None:
+        """Put the rows of each word together; forget words that no record has."""
+        order = np.argsort(columns * max(self.size, 1) + rows, kind="stable")
+        self._rows, self._strengths = rows[order], strengths[order]
+        counts = np.bincount(columns, minlength=len(self._ids))
+        telling = np.zeros(len(self._ids), dtype=np.bool_)
+        telling[columns[strengths >= REFERS]] = True
+        if not counts.all():
+            words_before = list(self._ids)
+            alive = np.flatnonzero(counts)
+            self._ids = {words_before[old]: new for new, old in enumerate(alive.tolist())}
+            counts, telling = counts[alive], telling[alive]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self._telling = telling
-        self._telling_by_length = _by_length(telling)
+        self._is_telling = telling
+
+    def _telling_words(self) -> set[str]:
+        return {
+            word for word, tells in zip(self._ids, self._is_telling.tolist(), strict=True) if tells
+        }
 
     def __contains__(self, word: str) -> bool:
         return word in self._ids
@@ -173,9 +221,21 @@ def _words_of_path(path: str) -> tuple[str, ...]:
     return known
 
 
-def _by_length(vocabulary: set[str]) -> Mapping[int, list[str]]:
+def _by_length(vocabulary: Iterable[str]) -> Mapping[int, list[str]]:
     grouped: dict[int, list[str]] = defaultdict(list)
     for word in sorted(vocabulary):
         if " " not in word and len(word) >= LEAST_FUZZY - 1 and (not is_code(word) or "@" in word):
             grouped[len(word)].append(word)
     return dict(grouped)
+
+
+def _changed_by_length(
+    before: Mapping[int, list[str]], gone: set[str], come: set[str]
+) -> Mapping[int, list[str]]:
+    """The same without some words, and with others; lists of other lengths are not made anew."""
+    after = dict(before)
+    for length in {len(word) for word in gone}:
+        after[length] = [word for word in after.get(length, ()) if word not in gone]
+    for length, words_come in _by_length(come).items():
+        after[length] = sorted([*after.get(length, ()), *words_come])
+    return after

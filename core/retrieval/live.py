@@ -1,6 +1,6 @@
 """The records that links serve now: by chunk, by word, and by whom they are about.
 
-Kept in memory; a link's records are read once for each generation.
+Kept in memory; of a link's next generation only what is different is read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from core.models import PageLink, Record
 from core.retrieval.lexical import LinkWords
@@ -29,6 +31,8 @@ class LiveLink:
     """The row of each chunk's record."""
     words: LinkWords
     by_identity: Mapping[str, Sequence[int]]
+    parts: Mapping[str, tuple[int, int]]
+    """The first row, and the one after the last, of each stored part, by its digest."""
 
     @cached_property
     def impersonal(self) -> frozenset[int]:
@@ -71,7 +75,7 @@ class LiveRecords:
             with self._lock:
                 held = self._links.get(link_id)
                 if held is None or (held.generation, held.match_key) != wanted:
-                    held = self._read(link_id, *wanted)
+                    held = self._read(link_id, *wanted, held)
                     self._links[link_id] = held
         return held
 
@@ -84,17 +88,62 @@ class LiveRecords:
             elif link_id in states:
                 self.of(present[link_id], states[link_id])
 
-    def _read(self, link_id: str, generation: int, match_key: str | None) -> LiveLink:
-        entries = list(self._contents.read(link_id, generation)) if generation else []
-        by_identity: dict[str, list[int]] = {}
-        for row, entry in enumerate(entries):
-            for identity in identities(entry.record, match_key):
-                by_identity.setdefault(identity, []).append(row)
+    def _read(
+        self, link_id: str, generation: int, match_key: str | None, held: LiveLink | None
+    ) -> LiveLink:
+        """What the link serves; of a generation that is ``held`` only what is different is read."""
+        if held is None or held.match_key != match_key:
+            held = _nothing(match_key)
+        entries: list[Entry] = []
+        parts: dict[str, tuple[int, int]] = {}
+        kept: list[int] = []
+        unread = self._contents.read_unknown(link_id, generation, held.parts) if generation else ()
+        for digest, read in unread:
+            first = len(entries)
+            start, end = held.parts.get(digest or "", (0, 0))
+            entries += read or held.entries[start:end]
+            kept += [-1] * len(read) or range(start, end)
+            if digest is not None:
+                parts[digest] = (first, len(entries))
+        _recognise(entries, kept, held)
+        rows = np.asarray(kept, dtype=np.int32)
+        fresh = [row for row, was in enumerate(kept) if was < 0]
         return LiveLink(
             generation,
             match_key,
             entries,
             {chunk_id: row for row, entry in enumerate(entries) for chunk_id, _ in entry.chunks},
-            LinkWords([entry.record for entry in entries]),
-            by_identity,
+            held.words.changed(rows, ((row, entries[row].record) for row in fresh)),
+            _by_identity(entries, kept, fresh, held),
+            parts,
         )
+
+
+def _nothing(match_key: str | None) -> LiveLink:
+    return LiveLink(0, match_key, (), {}, LinkWords(()), {}, {})
+
+
+def _recognise(entries: Sequence[Entry], kept: list[int], held: LiveLink) -> None:
+    """Note the rows of records that were read, and read as they did."""
+    known = set(kept)
+    before = {entry.record.key: row for row, entry in enumerate(held.entries) if row not in known}
+    for row, was in enumerate(kept):
+        if was < 0:
+            record = entries[row].record
+            found = before.get(record.key)
+            if found is not None and held.entries[found].record.lines == record.lines:
+                kept[row] = found
+
+
+def _by_identity(
+    entries: Sequence[Entry], kept: Sequence[int], fresh: Iterable[int], held: LiveLink
+) -> Mapping[str, Sequence[int]]:
+    moved = {was: row for row, was in enumerate(kept) if was >= 0}
+    found: dict[str, list[int]] = {}
+    for identity, rows in held.by_identity.items():
+        if own := [moved[row] for row in rows if row in moved]:
+            found[identity] = own
+    for row in fresh:
+        for identity in identities(entries[row].record, held.match_key):
+            found.setdefault(identity, []).append(row)
+    return found

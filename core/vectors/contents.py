@@ -13,9 +13,9 @@ of the ``KEEP_DAYS`` days before.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.errors import DuplicateKeyError
 
@@ -27,6 +27,15 @@ KEEP_NEWEST = 5
 KEEP_DAYS = 7
 # The parts of 100,000 records in two steps: others can write in between.
 _DELETED = 100
+
+
+class _Listed(NamedTuple):
+    """A part of a generation, and what is known of it before it is read."""
+
+    part_id: Any
+    documents: int
+    digest: str | None
+    """Stands for its entries; None in those from before there were any."""
 
 
 class Contents:
@@ -47,7 +56,7 @@ class Contents:
 
         ``check`` is called before each part, and may raise to stop.
         """
-        table = [part.documents for part in parts]
+        table = [[part.documents, part.digest()] for part in parts]
         for number, part in enumerate(parts):
             document = {
                 "_id": _part_id(link_id, generation, number),
@@ -93,6 +102,19 @@ class Contents:
                 Stretch(**stretch) if stretch else None,
             )
 
+    def read_unknown(
+        self, link_id: str, generation: int, known: Container[str]
+    ) -> Iterator[tuple[str | None, list[Entry]]]:
+        """The digest of each part of a generation, in order, and its records.
+
+        Parts whose digest is ``known`` are not read, and come without records.
+        """
+        for listed in self._table(link_id, generation):
+            if listed.digest is not None and listed.digest in known:
+                yield listed.digest, []
+            else:
+                yield listed.digest, self._entries(link_id, listed) or []
+
     def read_documents(
         self, link_id: str, generation: int, *, skip: int, limit: int
     ) -> list[tuple[Entry, str, str]]:
@@ -101,29 +123,55 @@ class Contents:
         Only the parts that hold them are read.
         """
         found: list[tuple[Entry, str, str]] = []
-        for part_id, documents in self._table(link_id, generation):
-            if skip >= documents:
-                skip -= documents
+        for part in self._table(link_id, generation):
+            if skip >= part.documents:
+                skip -= part.documents
                 continue
-            part = self._parts.find_one({"_id": part_id, "link_id": link_id})
-            if part is None:
-                break
-            chunks = [(e, *chunk) for e in unpacked(part["entries"]) for chunk in e.chunks]
+            entries = self._entries(link_id, part) or []
+            chunks = [(entry, *chunk) for entry in entries for chunk in entry.chunks]
             found += chunks[skip : skip + limit - len(found)]
             skip = 0
             if len(found) >= limit:
                 break
         return found
 
+    def moved(self, link_id: str, before: int, after: int) -> tuple[set[str], set[str]] | None:
+        """The chunks that went, and those that came, from one generation to another.
+
+        Parts that both have are not read. None when that can't be told: the one before is not kept
+        any more, or is from before it could be.
+        """
+        tables = [self._table(link_id, generation) for generation in (before, after)]
+        digests = [{part.digest for part in table} for table in tables]
+        if not tables[0] or None in digests[0] | digests[1]:
+            return None
+        chunks: list[set[str]] = []
+        for table, others in zip(tables, reversed(digests), strict=True):
+            own: set[str] = set()
+            for part in table:
+                if part.digest in others:
+                    continue
+                entries = self._entries(link_id, part)
+                if entries is None:
+                    return None
+                own.update(chunk_id for entry in entries for chunk_id, _ in entry.chunks)
+            chunks.append(own)
+        gone, come = chunks
+        return gone - come, come - gone
+
+    def _entries(self, link_id: str, listed: _Listed) -> list[Entry] | None:
+        part = self._parts.find_one({"_id": listed.part_id, "link_id": link_id})
+        return unpacked(part["entries"]) if part is not None else None
+
     def _stored(self, link_id: str, generation: int) -> Iterator[Document]:
         # One after the other: all at once would be the whole text.
-        for part_id, _ in self._table(link_id, generation):
-            part = self._parts.find_one({"_id": part_id, "link_id": link_id})
+        for listed in self._table(link_id, generation):
+            part = self._parts.find_one({"_id": listed.part_id, "link_id": link_id})
             if part is not None:
                 yield part
 
-    def _table(self, link_id: str, generation: int) -> list[tuple[Any, int]]:
-        """The ids of a generation's parts in order, and how many chunks each of them has.
+    def _table(self, link_id: str, generation: int) -> list[_Listed]:
+        """A generation's parts, in order.
 
         Found by the ids alone: a query by link and generation goes, in the embedded engine, through
         all generations that are kept.
@@ -131,12 +179,14 @@ class Contents:
         first_id = _part_id(link_id, generation, 0)
         first = self._parts.find_one({"_id": first_id, "link_id": link_id}, {"table": 1})
         if first is not None:
-            table = enumerate(first["table"])
-            return [(_part_id(link_id, generation, number), count) for number, count in table]
+            return [
+                _Listed(_part_id(link_id, generation, number), documents, digest)
+                for number, (documents, digest) in enumerate(first["table"])
+            ]
         # From before parts had ids of their own.
         query = {"link_id": link_id, "generation": generation}
         heads = self._parts.find(query, {"number": 1, "documents": 1}).sort("number", 1)
-        return [(head["_id"], head["documents"]) for head in heads]
+        return [_Listed(head["_id"], head["documents"], None) for head in heads]
 
     def announce(self, link_id: str, generation: int, facts: Mapping[str, Any]) -> None:
         """List a generation among the kept syncs, with facts about it; see ``kept``."""
@@ -189,7 +239,7 @@ class Contents:
         self._kept.delete_many({"_id": _kept_id(link_id, generation)})
 
     def _drop_parts(self, link_id: str, generation: int) -> None:
-        ids = [part_id for part_id, _ in self._table(link_id, generation)]
+        ids = [part.part_id for part in self._table(link_id, generation)]
         # The first one last: it says which others there are.
         for batch in batched(reversed(ids), _DELETED):
             self._parts.delete_many({"_id": {"$in": batch}, "link_id": link_id})

@@ -57,6 +57,8 @@ class Mirror:
         self._exact = ExactVectors()
         # Collections that are too large for that, with what they hold: to count takes 0.1 s there.
         self._large: dict[str, tuple[Hashable, Collection]] = {}
+        # What this process has itself brought the collections to: of these it need not look at all.
+        self._brought: dict[str, Mapping[str, int]] = {}
 
     def follow(self, links: list[PageLink]) -> None:
         """Bring the collections of all the given links' pages up to date."""
@@ -224,6 +226,8 @@ class Mirror:
         complete = collection.count() == metadata.get("count", 0)
         if held == wanted and complete:
             return collection
+        sure = self._brought.pop(name, None) == held and complete
+        sure = sure and not self._chroma.is_a_server  # others write there, too
         in_memory = self._exact.take(name, frozenset(held.items()))
         if not complete:
             in_memory = None
@@ -233,35 +237,39 @@ class Mirror:
                 in_memory.remove(in_memory.ids_of(link_id))
         for link_id, generation in wanted.items():
             if held.get(link_id) != generation or not complete:
-                self._copy(collection, link_id, generation, in_memory)
+                self._copy(
+                    collection,
+                    link_id,
+                    held.get(link_id) if sure else None,
+                    generation,
+                    in_memory,
+                )
         self._chroma.wipe()
         collection.modify(metadata={"links": json.dumps(wanted), "count": collection.count()})
         if in_memory is not None:
             self._exact.give_back(name, frozenset(wanted.items()), in_memory)
+        self._brought[name] = dict(wanted)
         return collection
 
     def _copy(
         self,
         collection: Collection,
         link_id: str,
+        held: int | None,
         generation: int,
         in_memory: HeldVectors | None,
     ) -> None:
-        """Make the collection, and its vectors in memory, hold the chunks of the generation."""
-        wanted = {
-            chunk_id
-            for entry in self._contents.read(link_id, generation)
-            for chunk_id, _ in entry.chunks
-        }
+        """Make the collection, and its vectors in memory, hold the chunks of the generation.
+
+        ``held`` is the generation that it holds, if that is sure.
+        """
+        moved = self._contents.moved(link_id, held, generation) if held else None
+        gone, come = moved or self._compared(collection, link_id, generation, in_memory)
         if in_memory is not None:
-            present = in_memory.ids_of(link_id)
-            in_memory.remove(present - wanted)
-        else:
-            listed = _pages(collection, include=[], where={"link_id": link_id})
-            present = {chunk_id for found in listed for chunk_id in found["ids"]}
-        for batch in batched(sorted(present - wanted), BATCH):
+            in_memory.remove(gone)
+        for batch in batched(sorted(gone), BATCH):
             collection.delete(ids=batch)
-        for batch in batched(sorted(wanted - present), BATCH):
+        for batch in batched(sorted(come), BATCH):
             documents = self._documents.read_some(link_id, batch)
             if not documents:
                 continue
@@ -276,7 +284,25 @@ class Mirror:
             if in_memory is not None:
                 in_memory.add([link_id] * len(ids), ids, vectors)
 
+    def _compared(
+        self,
+        collection: Collection,
+        link_id: str,
+        generation: int,
+        in_memory: HeldVectors | None,
+    ) -> tuple[set[str], set[str]]:
+        """The chunks of the link that have to go, and those that are missing."""
+        entries = self._contents.read(link_id, generation)
+        wanted = {chunk_id for entry in entries for chunk_id, _ in entry.chunks}
+        if in_memory is not None:
+            present = in_memory.ids_of(link_id)
+        else:
+            listed = _pages(collection, include=[], where={"link_id": link_id})
+            present = {chunk_id for found in listed for chunk_id in found["ids"]}
+        return present - wanted, wanted - present
+
     def _start_anew(self) -> None:
+        self._brought.clear()
         self._exact.clear()
         self._large.clear()
         self._chroma.start_anew()

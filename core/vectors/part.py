@@ -86,6 +86,10 @@ class Part:
         """The entries; their records' JSON only ``with_raw``."""
         return unpacked(self.packed, self.raws if with_raw else b"")
 
+    def digest(self) -> str:
+        """Stands for all of the entries, but for their records' JSON."""
+        return hashlib.blake2b(self.packed, digest_size=16).hexdigest()
+
     def marks(self) -> set[bytes]:
         """The ``key_mark`` of each record."""
         keys = self.keys

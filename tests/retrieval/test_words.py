@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,3 +94,31 @@ def test_any_text_has_words_and_a_question_of_them(text: str) -> None:
     understood = understand(text, [index])
     # Whatever stands in a record is known to it.
     assert understood.unknown == frozenset() or "\n" in text or ": " in text
+
+
+NAMED = st.tuples(
+    st.integers(0, 8),
+    st.text(st.sampled_from("abé -1"), max_size=12),
+    st.text(st.sampled_from("xyz @.2"), max_size=30),
+)
+GENERATION = st.lists(NAMED, max_size=8, unique_by=lambda one: one[0])
+
+
+@given(GENERATION, st.lists(GENERATION, max_size=3))
+def test_words_of_a_next_generation_are_as_if_all_its_records_had_been_read(
+    first: list[tuple[int, str, str]], others: list[list[tuple[int, str, str]]]
+) -> None:
+    held, index = first, LinkWords([record(str(n), name=a, note=b) for n, a, b in first])
+    for generation in others:
+        records = [record(str(n), name=a, note=b) for n, a, b in generation]
+        kept = [held.index(one) if one in held else -1 for one in generation]
+        fresh = [(row, records[row]) for row, was in enumerate(kept) if was < 0]
+        index = index.changed(np.asarray(kept, dtype=np.int32), fresh)
+        held, anew = generation, LinkWords(records)
+        for word in {*index._ids, *anew._ids, "abba", "ab", "xyzzy"}:
+            assert (word in index) == (word in anew)
+            assert index.tells_apart(word) == anew.tells_apart(word)
+            assert index.spelled_like(word) == anew.spelled_like(word)
+            for one, other in zip(index.rows_with(word), anew.rows_with(word), strict=True):
+                assert one.tolist() == other.tolist()
+        assert index.size == anew.size

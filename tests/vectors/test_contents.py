@@ -113,3 +113,20 @@ def test_a_text_that_is_written_anew_may_have_fewer_parts(contents: Contents) ->
     contents.write(LINK, 1, [part(1), part(2), part(3)])
     contents.rewrite(LINK, 1, [part(1, 3)])
     assert chunks(contents, 1) == ["chunk-1", "chunk-3"]
+
+
+def test_what_came_and_went_is_told_from_the_parts_that_differ(contents: Contents) -> None:
+    contents.write(LINK, 1, [part(1, 2), part(3, 4), part(5)])
+    contents.write(LINK, 2, [part(1, 2), part(3, 6), part(4, 7)])
+    assert contents.moved(LINK, 1, 2) == ({"chunk-5"}, {"chunk-6", "chunk-7"})
+
+
+def test_nothing_is_told_of_a_generation_that_is_not_kept(
+    contents: Contents, database: Any
+) -> None:
+    contents.write(LINK, 2, [part(1), part(2)])
+    contents.write(LINK, 3, [part(1)])
+    assert contents.moved(LINK, 1, 3) is None
+    # It is being deleted while it is read.
+    database["link_contents"].delete_many({"generation": 2, "number": 1})
+    assert contents.moved(LINK, 2, 3) is None

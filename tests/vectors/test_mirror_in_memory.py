@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from chromadb.api.models.Collection import Collection
 
+from core.batched import batched
 from core.desk import Desk
 from core.models import Channel, Chunk, CrmLink, PageLink, Record
 from core.security.accounts import DEFAULT_COMPANY
@@ -20,6 +21,7 @@ from core.vectors.part import Part, entry_of
 
 PAGE = "1"
 CHANNEL = Channel.MESSENGER
+PART = 10
 
 
 def vector_for(number: int) -> Any:
@@ -55,8 +57,10 @@ def publish(desk: Desk, link_id: str, generation: int, numbers: Sequence[int]) -
         if chunk.chunk_id not in stored:
             chunks.append(chunk)
     rows = [vector_for(int(chunk.text_hash)) for chunk in chunks]
-    desk.documents.insert(link, generation, "made up", chunks, rows)
-    desk.contents.write(link_id, generation, [Part.of(entries)])
+    if chunks:
+        desk.documents.insert(link, generation, "made up", chunks, rows)
+    parts = [Part.of(batch) for batch in batched(entries, PART)]
+    desk.contents.write(link_id, generation, parts)
     states = desk.database["link_states"]
     served = {"live_generation": generation, "documents": len(numbers)}
     states.update_one({"_id": link_id}, {"$set": served})
@@ -94,6 +98,37 @@ def test_what_changed_is_in_memory_without_being_read_from_the_collection(
     assert set(nearest(desk.mirror, desk, 7, 1000)) == kept
     monkeypatch.undo()
     assert desk.mirror.check(links_of(desk)) == []
+
+
+def test_parts_that_both_generations_have_are_not_read(desk: Desk) -> None:
+    publish(desk, "one", 1, range(8 * PART))
+    assert nearest(desk.mirror, desk, 7) == ["one-7"]
+    numbers = [*range(8 * PART - 1), 500]
+    publish(desk, "one", 2, numbers)
+    parts = desk.database["link_contents"]
+    parts.update_many({"number": {"$lt": 7}}, {"$set": {"entries": b"unreadable"}})
+    assert nearest(desk.mirror, desk, 500) == ["one-500"]
+    assert set(nearest(desk.mirror, desk, 7, 1000)) == everything("one", numbers)
+
+
+def test_a_process_that_starts_compares_what_another_has_left(desk: Desk) -> None:
+    publish(desk, "one", 1, range(8 * PART))
+    assert nearest(desk.mirror, desk, 7) == ["one-7"]
+    held = desk.mirror.collection(DEFAULT_COMPANY, PAGE, CHANNEL)
+    # Killed on its way to a generation that has gone since: as many as there should be, but others.
+    held.delete(ids=["one-3"])
+    strange = [vector_for(900).tolist()]
+    held.upsert(
+        ids=["one-900"], embeddings=strange, documents=["x"], metadatas=[{"link_id": "one"}]
+    )
+    desk.mirror.close()
+    publish(desk, "one", 2, range(1, 8 * PART))
+    again = Desk(desk.settings)
+    try:
+        assert set(nearest(again.mirror, again, 3, 1000)) == everything("one", range(1, 8 * PART))
+        assert again.mirror.check(links_of(again)) == []
+    finally:
+        again.mirror.close()
 
 
 def test_a_link_that_serves_no_more_is_not_in_memory_either(desk: Desk) -> None:
