@@ -172,21 +172,28 @@ def words_of_record(record: Record) -> Mapping[str, float]:
     found: dict[str, float] = {}
     cut = len(record.pattern)
     for line in record.lines:
-        path, separator, value = line[cut:].partition(": ")
-        if not separator:
-            path, value = "", line
-        for word in _words_of_path(line.partition(": ")[0] if separator else ""):
-            found.setdefault(word, FIELD)
-        strength = DESCRIBES
-        if separator and len(value.split()) <= SHORT_VALUE:
-            strength = _strength_of_field(path.removeprefix("."))
-        own = list(words(value))
-        if strength >= REFERS:
-            # A whole name says more than its parts: another record may have one of each.
-            own += [pair(one, other) for one, other in pairwise(own) if _makes_pair(one, other)]
-        for word in own:
-            exact = max(strength, REFERS) if is_code(word) else strength
-            found[word] = max(found.get(word, 0.0), exact)
+        for word, counts in _words_of_line(line, cut):
+            if found.get(word, -1.0) < counts:
+                found[word] = counts
+    return found
+
+
+def _words_of_line(line: str, cut: int) -> list[tuple[str, float]]:
+    """The words of a line, whose field's name begins at ``cut``."""
+    path, separator, value = line[cut:].partition(": ")
+    if not separator:
+        path, value = "", line
+    label = line.partition(": ")[0] if separator else ""
+    found = [(word, FIELD) for word in _words_of_path(label)]
+    strength = DESCRIBES
+    if separator and len(value.split()) <= SHORT_VALUE:
+        strength = _strength_of_field(path.removeprefix("."))
+    own = list(words(value))
+    if strength >= REFERS:
+        # A whole name says more than its parts: another record may have one of each.
+        own += [pair(one, other) for one, other in pairwise(own) if _makes_pair(one, other)]
+    exact = max(strength, REFERS)
+    found += [(word, exact if is_code(word) else strength) for word in own]
     return found
 
 

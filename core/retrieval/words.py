@@ -56,7 +56,8 @@ def pair(one: str, other: str) -> str:
 
 def is_code(word: str) -> bool:
     """Whether a word is meant exactly: an e-mail address, or one with digits, like an order's."""
-    return "@" in word or any(char.isdigit() for char in word)
+    # Nearly all words are letters alone.
+    return not word.isalpha() and ("@" in word or any(char.isdigit() for char in word))
 
 
 @cache

@@ -36,7 +36,7 @@ def cut_records(records: Sequence[Record], count_tokens: CountTokens) -> list[tu
 
 def whole_text(lines: Iterable[str]) -> str:
     """The text of a record that fits into one chunk: its lines without the blank ones."""
-    return "\n".join(line for line in lines if line.strip())
+    return "\n".join(filter(str.strip, lines))
 
 
 def text_hash_of(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
 
 import phonenumbers
 
@@ -24,6 +26,8 @@ _LETTERS = re.compile(r"[^a-z0-9]")
 _NO_DIGIT = re.compile(r"\D")
 # Fewer digits are an extension, or nothing.
 _LEAST_DIGITS = 7
+# The fields of a link's records are always the same few.
+_KNOWN_FIELDS = 10_000
 
 
 def fields_of(record: Record) -> Iterator[tuple[str, str, str]]:
@@ -46,10 +50,10 @@ def identities(record: Record, match_key: str | None = None) -> frozenset[str]:
         value = came.strip()
         if path == match_key and value not in ("", "null"):
             found.add(f"key:{value.casefold()}")
-        words = words_of(path.rpartition(".")[2])
-        if _EMAIL_NAMES.search(words) and _EMAIL.fullmatch(value):
+        kind = _kind_of(path)
+        if kind == "email" and _EMAIL.fullmatch(value):
             found.add(f"email:{value.casefold()}")
-        elif _PHONE_NAMES.search(words) and (number := _phone(value)):
+        elif kind == "phone" and (number := _phone(value)):
             found.add(f"phone:{number}")
     return frozenset(found)
 
@@ -68,6 +72,14 @@ def is_personal(record: Record, match_key: str | None = None) -> bool:
 def plain_name(field: str) -> str:
     """The same for firstName, first_name and First Name, which are one field."""
     return _LETTERS.sub("", field.lower())
+
+
+@lru_cache(maxsize=_KNOWN_FIELDS)
+def _kind_of(path: str) -> Literal["email", "phone"] | None:
+    words = words_of(path.rpartition(".")[2])
+    if _EMAIL_NAMES.search(words):
+        return "email"
+    return "phone" if _PHONE_NAMES.search(words) else None
 
 
 def _phone(value: str) -> str | None:
