@@ -199,7 +199,9 @@ class Sync:
                     facts["cursor"] = state["cursor"]
                     return _unchanged(state, counts, facts, fields)
                 step("compare")
-                plan, totals = self._writer.put_on_top(lease, records, records_at, watch.check)
+                plan, totals = self._writer.put_on_top(
+                    lease, records, records_at, id_field, watch.check
+                )
             else:
                 facts["full_at"] = time.time()
                 self._say(run_id, _found(prepared, fetched))

@@ -69,6 +69,12 @@ class Keys:
         return keys
 
 
+def key_by(field: str, pattern: str, lines: Sequence[str]) -> str | None:
+    """The key of a record that is recognised by ``field``; None when that says nothing."""
+    value = _own_field(pattern, lines, field)
+    return None if value in _NOTHING else f"{pattern}#{field}={value}"
+
+
 @dataclass
 class _Array:
     """Where records stand, and the fields that tell all so far apart: the most believed first.

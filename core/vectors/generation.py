@@ -110,7 +110,7 @@ class GenerationWriter:
         return Plan(parts, made, new, gone, kept, changes)
 
     def put_on_top(
-        self, lease: Lease, increment: Spool, pattern: str, check: Check
+        self, lease: Lease, increment: Spool, pattern: str, id_field: str, check: Check
     ) -> tuple[Plan, Totals]:
         """What there is to do for an increment; what all records amount to with it on top."""
         link_id, state = lease.link_id, lease.state
@@ -118,6 +118,7 @@ class GenerationWriter:
             self._contents.parts(link_id, state["live_generation"]),
             increment,
             pattern,
+            id_field,
             before=Totals(state["records"], state["total_lines"], state["text_hash"]),
             link_id=link_id,
             model=self._model,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from core.models import Record
 from core.text.changes import ChangeLog, Changes
 from core.text.chunk import chunk_of
+from core.text.identity import key_by
 from core.text.spool import Piece, Totals
 from core.text.text_hash import TextHash
 from core.vectors.part import PART, Entry, Part, entry_of, key_mark
@@ -36,6 +37,7 @@ def put_on_top(
     served: Iterable[Part],
     increment: Iterable[Piece],
     pattern: str,
+    id_field: str,
     *,
     before: Totals,
     link_id: str,
@@ -46,10 +48,16 @@ def put_on_top(
     """The served records with those of ``increment`` in their place, or at the end when new.
 
     The records of the array at ``pattern`` come first, then all others as they are; only those of
-    the array are taken from the increment. ``before`` is what the served amount to, ``now`` in
-    seconds since 1970. ``check`` is called for each part, and may raise to stop.
+    the array are taken from the increment. They are told apart by ``id_field``: of several versions
+    of one, which a CRM sends that is edited between two pages, the last counts. ``before`` is what
+    the served amount to, ``now`` in seconds since 1970. ``check`` is called for each part, and may
+    raise to stop.
     """
-    fresh = {piece.record.key: piece for piece in increment if piece.record.pattern == pattern}
+    fresh: dict[str, Piece] = {}
+    for record, texts in increment:
+        if record.pattern == pattern:
+            key = key_by(id_field, pattern, record.lines) or record.key
+            fresh[key] = Piece(replace(record, key=key), texts)
     merging = _Merging(pattern, fresh, before.text_hash, link_id, model, now)
     for part in served:
         check()

@@ -99,6 +99,17 @@ def test_parts_that_are_held_are_not_read(tmp_path: Path) -> None:
     assert len(found.entries) == 10
 
 
+def test_a_part_that_could_not_be_read_is_read_with_the_next_generation(tmp_path: Path) -> None:
+    desk = Desk(Settings(data_dir=tmp_path))
+    live = LiveRecords(desk.contents)
+    state = publish(desk.contents, 1, START)
+    parts = desk.database["link_contents"]
+    parts.delete_many({"number": 1})
+    assert len(live.of(LINK, state).entries) == len(START) - PART
+    state = publish(desk.contents, 2, START)
+    assert seen(live.of(LINK, state)) == seen(LiveRecords(desk.contents).of(LINK, state))
+
+
 def test_another_match_key_is_looked_for_in_all_records(contents: Contents) -> None:
     live = LiveRecords(contents)
     state = publish(contents, 1, START)

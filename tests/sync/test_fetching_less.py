@@ -143,6 +143,29 @@ def test_an_increment_has_its_records_where_the_whole_answer_had_them(
     assert (served["records"], served["records_at"]) == (5, "customers[]")
 
 
+def test_a_record_that_an_increment_has_twice_is_served_once(
+    api: Client, page_id: str, crm: Crm, path: str
+) -> None:
+    def answer(request: Request) -> Answer:
+        if "updated_after" not in request.query:
+            return Answer({"customers": list(ROWS.values())})
+        # Edited again while the CRM listed what had changed.
+        versions = [
+            {"id": "c-2", "name": f"Renamed {n}", "updated_at": f"2026-02-0{n}"} for n in (1, 2)
+        ]
+        other = {"id": "c-4", "name": "Other", "updated_at": "2026-02-01"}
+        return Answer({"customers": [versions[0], other, versions[1]]})
+
+    incremental = {"param": "updated_after", "field": "updated_at"}
+    url = crm.serve(path, answer)
+    link = api.add_link(page_id, url, incremental=incremental, sync_interval_minutes=0.02)
+    assert api.ended_run(link["link_id"], 2)["state"] == "succeeded"
+    texts = api.texts(page_id)
+    assert len(texts) == 5
+    assert "customers[1].name: Renamed 2" in texts[1]
+    assert "customers[3].name: Other" in texts[3]
+
+
 def test_everything_is_fetched_again_when_it_is_time(
     api: Client, page_id: str, crm: Crm, path: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest import mock
 
 from hypothesis import given
@@ -79,6 +80,7 @@ def put(served: Sequence[Part], records: Sequence[Record], come: Sequence[Record
             served,
             pieces,
             PATTERN,
+            "id",
             before=before,
             link_id="link",
             model="model",
@@ -165,6 +167,7 @@ def test_what_all_amounts_to_stays_unknown_when_it_was_not_known() -> None:
         parts_of(records),
         [Piece(person(1, ["a"]), ("a",))],
         PATTERN,
+        "id",
         before=Totals(1, 1, None),
         link_id="link",
         model="model",
@@ -172,3 +175,14 @@ def test_what_all_amounts_to_stays_unknown_when_it_was_not_known() -> None:
         check=lambda: None,
     )
     assert found.totals == Totals(1, 2, None)
+
+
+def test_of_several_versions_of_a_record_the_last_counts() -> None:
+    records = placed([person(number, ["a"]) for number in range(4)])
+    # As they were told apart in their own answer, where no id was unique.
+    come = [replace(person(2, [text]), key=f"{PATTERN}#{text}") for text in ("b", "c")]
+    found = put(parts_of(records), records, come)
+    entries = [one for part in found.parts for one in part.entries()]
+    assert [one.record.key for one in entries] == [record.key for record in records]
+    assert entries[2].record.lines[1] == f"{PATTERN}.note: c"
+    assert entries[2].chunks == entry(person(2, ["c"]), 0.0).chunks
