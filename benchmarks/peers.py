@@ -14,6 +14,7 @@ import sysconfig
 import tempfile
 import time
 import venv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,12 @@ def synced_by_llama_index(steps: dict[str, Any], *, half: bool) -> dict[str, flo
     return seconds
 
 
+SYNCED: dict[str, tuple[Callable[..., dict[str, float]], bool]] = {
+    "LangChain index()": (synced_by_langchain, False),
+    "LlamaIndex IngestionPipeline": (synced_by_llama_index, False),
+    "LangChain index(), bfloat16": (synced_by_langchain, True),
+    "LlamaIndex IngestionPipeline, bfloat16": (synced_by_llama_index, True),
+}
 PEERS = {"LangChain, defaults": by_langchain, "LlamaIndex, defaults": by_llama_index}
 
 
@@ -193,15 +200,8 @@ def main(what: str, given: str, found: str) -> None:
         return
     asked = json.loads(Path(given).read_text())
     if what == "sync":
-        timings = {
-            f"{name}{', bfloat16' if half else ''}": peer(asked, half=half)
-            for half in (False, True)
-            for name, peer in (
-                ("LangChain index()", synced_by_langchain),
-                ("LlamaIndex IngestionPipeline", synced_by_llama_index),
-            )
-        }
-        Path(found).write_text(json.dumps(timings))
+        synced, half = SYNCED[asked["peer"]]
+        Path(found).write_text(json.dumps(synced(asked["steps"], half=half)))
         return
     result = {name: peer(asked["texts"], asked["questions"]) for name, peer in PEERS.items()}
     Path(found).write_text(json.dumps(result))

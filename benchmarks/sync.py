@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.peers import SYNCED
 from benchmarks.questions import make
 from core.desk import Desk
 from core.links import NewLink
@@ -34,7 +35,9 @@ from tests.servers.crm import Answer, Crm, Request
 PAGE = "1"
 PER_PAGE = 100
 STEPS = ("full sync", "1 % changed", "first record gone", "all reordered")
+PRODUCT = "the product"
 INCREMENT = "the product, asking only for what changed"
+LIMIT = "the limit: embedding alone"
 
 People = list[dict[str, Any]]
 
@@ -112,8 +115,8 @@ def limit(chunks: list[str]) -> float:
     return timed(lambda: embedder.embed(ordered))
 
 
-def peers(data: dict[str, People], folder: Path) -> dict[str, dict[str, float]]:
-    """Seconds of LangChain and LlamaIndex for each step, as they come and with our settings."""
+def texts_of(data: dict[str, People]) -> dict[str, list[tuple[str, str]]]:
+    """What a peer gets at each step: of each record its path and its flattened text."""
     steps = {}
     for step, people in data.items():
         flattened = flatten(Json(parse_json(json.dumps({"customers": people}))))
@@ -122,11 +125,16 @@ def peers(data: dict[str, People], folder: Path) -> dict[str, dict[str, float]]:
             for record in flattened.records
             if record.pattern
         ]
+    return steps
+
+
+def peer(name: str, steps: dict[str, list[tuple[str, str]]], folder: Path) -> dict[str, float]:
+    """A peer's seconds for each step."""
     given, found = folder / "given.json", folder / "found.json"
-    given.write_text(json.dumps(steps))
+    given.write_text(json.dumps({"peer": name, "steps": steps}))
     command = [sys.executable, "-m", "benchmarks.peers", "sync", str(given), str(found)]
     subprocess.run(command, check=True)
-    result: dict[str, dict[str, float]] = json.loads(found.read_text())
+    result: dict[str, float] = json.loads(found.read_text())
     return result
 
 
@@ -135,33 +143,37 @@ def main(
     rounds: Annotated[int, typer.Option()] = 1,
     with_peers: Annotated[bool, typer.Option()] = True,
 ) -> None:
-    """Run it, everybody in turn in each round, and print a table of medians."""
+    """Run it, and print a table of medians: in each round the product and the limit before each
+    peer, so that they are measured beside it."""
     data = versions(records)
+    steps = texts_of(data) if with_peers else {}
     taken: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for _ in range(rounds):
+    for name in [*(SYNCED if with_peers else (None,))] * rounds:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             own, chunks = product(data, folder / "data")
             found = {
-                "the product": own,
+                PRODUCT: own,
                 INCREMENT: {STEPS[1]: own.pop(INCREMENT)},
-                "the limit: embedding alone": {STEPS[0]: limit(chunks)},
+                LIMIT: {STEPS[0]: limit(chunks)},
             }
-            others = peers(data, folder) if with_peers else {}
-            for name, seconds in (found | others).items():
-                for step, value in seconds.items():
-                    taken[name][step].append(value)
+            if name is not None:
+                found[name] = peer(name, steps, folder)
+        print({one: {s: round(v, 1) for s, v in own.items()} for one, own in found.items()})
+        for one, seconds in found.items():
+            for step, value in seconds.items():
+                taken[one][step].append(value)
     print(f"\n| {records:,} records, seconds | " + " | ".join(STEPS) + " |")
     print("|---" * (len(STEPS) + 1) + "|")
-    own = {step: statistics.median(taken["the product"][step]) for step in STEPS}
-    for name, steps in taken.items():
+    own = {step: statistics.median(taken[PRODUCT][step]) for step in STEPS}
+    for name, measured in taken.items():
         cells = []
         for step in STEPS:
-            if not steps[step]:
+            if not measured[step]:
                 cells.append("")
                 continue
-            seconds_taken = statistics.median(steps[step])
-            ratio = "" if name == "the product" else f" ({seconds_taken / own[step]:.2g}x)"
+            seconds_taken = statistics.median(measured[step])
+            ratio = "" if name == PRODUCT else f" ({seconds_taken / own[step]:.2g}x)"
             cells.append(f"{seconds_taken:.1f}{ratio}")
         print(f"| {name} | {' | '.join(cells)} |")
 
