@@ -165,6 +165,11 @@ class Erasures:
                 kept += self._rewrite(link_id, generation, erased)
         removed: dict[str, Any] = {"records": 0, "chunks": 0, "kept": len(kept)}
         entries = list(self._contents.read(link_id, live, with_raw=True)) if live else []
+        if lease.state["writing"]:
+            # What a run that died has left may be of the person, too.
+            served = {chunk_id for entry in entries for chunk_id, _ in entry.chunks}
+            self._documents.clean(link_id, live, served)
+            self._contents.drop_unpublished(link_id, live)
         staying, going = _parted(entries, erased)
         if going:
             gone = {i for e in going for i, _ in e.chunks} - {

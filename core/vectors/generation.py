@@ -119,7 +119,7 @@ class GenerationWriter:
             increment,
             pattern,
             id_field,
-            before=Totals(state["records"], state["total_lines"], state["text_hash"]),
+            text_hash=state["text_hash"],
             link_id=link_id,
             model=self._model,
             now=time.time(),

@@ -39,7 +39,7 @@ def put_on_top(
     pattern: str,
     id_field: str,
     *,
-    before: Totals,
+    text_hash: str | None,
     link_id: str,
     model: str,
     now: float,
@@ -49,16 +49,16 @@ def put_on_top(
 
     The records of the array at ``pattern`` come first, then all others as they are; only those of
     the array are taken from the increment. They are told apart by ``id_field``: of several versions
-    of one, which a CRM sends that is edited between two pages, the last counts. ``before`` is what
-    the served amount to, ``now`` in seconds since 1970. ``check`` is called for each part, and may
-    raise to stop.
+    of one, which a CRM sends that is edited between two pages, the last counts.
+    ``text_hash`` is that of the served records, ``now`` in seconds since 1970. ``check`` is called
+    for each part, and may raise to stop.
     """
     fresh: dict[str, Piece] = {}
     for record, texts in increment:
         if record.pattern == pattern:
             key = key_by(id_field, pattern, record.lines) or record.key
             fresh[key] = Piece(replace(record, key=key), texts)
-    merging = _Merging(pattern, fresh, before.text_hash, link_id, model, now)
+    merging = _Merging(pattern, fresh, text_hash, link_id, model, now)
     for part in served:
         check()
         merging.take(part)
@@ -128,6 +128,8 @@ class _Merging:
         if last is not None and last.records < PART and (self.fresh or self._others):
             # Filled up: each increment with something new would begin another part.
             self._open = self.parts.pop().entries(with_raw=True)
+            if self.made and self.made[-1] is last:
+                self.made.pop()
         for piece in self.fresh.values():
             self._put(piece, None)
         for entry in sorted(self._others, key=lambda entry: entry.record.at[:1]):

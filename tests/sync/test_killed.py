@@ -88,6 +88,35 @@ def test_a_kill_leaves_the_old_set_or_the_new_one_and_the_next_run_converges(
         assert inside.desk.mirror.check(links) == []
 
 
+@pytest.mark.parametrize("value", ["Eve Came", "Cat Gone"], ids=["not served yet", "served"])
+@pytest.mark.parametrize("step", ["stored", "listed"])
+def test_who_is_erased_is_not_in_what_a_dead_run_has_left(
+    inside: Inside, crm: Crm, path: str, step: str, value: str
+) -> None:
+    link = inside.add_link(crm.serve(path, OLD))
+    assert inside.desk.scheduler().run_once()
+    crm.serve(path, NEW)
+    inside.desk.links.sync_now("company-001", link.link.link_id)
+    with struck(inside, step, "kill") as process:
+        process.communicate(timeout=60)
+    left = {document["text"] for document in inside.stored(link)}
+    assert any("Eve Came" in text for text in left)
+
+    with time_machine.travel(datetime.now(UTC) + LEASE_OVER):
+        erasures = inside.desk.erasures
+        erasure_id = erasures.request("company-001", value, "ops")
+        erasures.work_off("whoever")
+        assert erasures.get("company-001", erasure_id)["state"] == "done"
+    served = {text for text in texts(OLD) if value not in text}
+    assert {text.split(": ")[-1] for text in inside.served(link)} == {
+        text.split(": ")[-1] for text in served
+    }
+    assert len(inside.stored(link)) == len(served)
+    live = inside.desk.leases.states([link.link.link_id])[link.link.link_id]["live_generation"]
+    parts = inside.desk.database["link_contents"].find({"link_id": link.link.link_id})
+    assert {part["generation"] for part in parts} == {live}
+
+
 def test_a_holder_that_stalled_past_its_lease_can_not_publish(
     inside: Inside, crm: Crm, path: str
 ) -> None:

@@ -73,15 +73,13 @@ def text_hash(records: Sequence[Record]) -> str:
 
 def put(served: Sequence[Part], records: Sequence[Record], come: Sequence[Record]) -> OnTop:
     pieces = [Piece(record, texts_of(record)) for record in come]
-    lines = sum(len(record.lines) for record in records)
-    before = Totals(len(records), lines, text_hash(records))
     with mock.patch.object(increment, "PART", SIZE):
         return put_on_top(
             served,
             pieces,
             PATTERN,
             "id",
-            before=before,
+            text_hash=text_hash(records),
             link_id="link",
             model="model",
             now=2.0,
@@ -132,6 +130,11 @@ def test_it_is_as_if_everything_had_been_written_anew(
         assert (found.new, found.gone) == (has - had, sorted(had - has))
         assert found.changes == describe_changes(by_key, wanted)
         assert all(part.records <= SIZE for part in found.parts)
+        written = [
+            chunk for part in found.made for one in part.entries() for chunk, _ in one.chunks
+        ]
+        assert len(written) == len(set(written))
+        assert found.new <= set(written)
         records, parts = wanted, found.parts
 
 
@@ -168,13 +171,22 @@ def test_what_all_amounts_to_stays_unknown_when_it_was_not_known() -> None:
         [Piece(person(1, ["a"]), ("a",))],
         PATTERN,
         "id",
-        before=Totals(1, 1, None),
+        text_hash=None,
         link_id="link",
         model="model",
         now=2.0,
         check=lambda: None,
     )
     assert found.totals == Totals(1, 2, None)
+
+
+def test_a_part_that_is_filled_up_after_it_was_made_is_written_once() -> None:
+    records = placed([person(1, ["a"]), person(2, ["a"]), other(1), other(2)])
+    entries = [entry(record, 1.0) for record in records]
+    parts = [Part.of(entries[:2]), Part.of(entries[2:])]
+    found = put(parts, records, [person(2, ["b"])])
+    assert [part.records for part in found.parts] == [3, 1]
+    assert [part.records for part in found.made] == [3, 1]
 
 
 def test_of_several_versions_of_a_record_the_last_counts() -> None:
