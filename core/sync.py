@@ -164,6 +164,9 @@ class Sync:
                 return _unchanged(state, _counts(fetched), facts | validators_of(fetched))
 
             step("flatten")
+            # A selector says by itself where the records are.
+            is_pinned = id_field is not None and link.link.fetch.records is None
+            places = Places(state["come_at"], state["records_at"]) if is_pinned else None
             before = self._before(link, state, watch, is_read=id_field is None)
             prepared = prepare(
                 fetched.answer,
@@ -174,7 +177,7 @@ class Sync:
                 further=further,
                 grows=fetched.grows,
                 id_field=id_field,
-                places=Places(state["come_at"], state["records_at"]) if id_field else None,
+                places=places,
                 check=watch.check,
             )
             fetched.close()
@@ -183,24 +186,25 @@ class Sync:
             redactions = prepared.redactions
             fields = self._tell(run_id, lease.link_id, prepared, is_increment=id_field is not None)
             incremental = link.link.fetch.incremental
+            records = prepared.records
+            records_at = prepared.records_at if id_field is None else state["records_at"]
             if incremental:
                 facts["cursor"] = latest_cursor(
-                    (record for record, _ in prepared.records),
-                    prepared.records_at,
+                    (record for record, _ in records),
+                    records_at,
                     incremental.field,
                     state.get("cursor") if id_field else None,
                 )
-            records, records_at = prepared.records, prepared.records_at
             plan: Plan | None = None
             if id_field is not None:
-                come = prepared.record_count
+                come = records.count(records_at)
                 self._say(run_id, f"{come} records have changed since {state['cursor']}")
-                if not come or records_at is None:
+                if not come:
                     facts["cursor"] = state["cursor"]
                     return _unchanged(state, counts, facts, fields)
                 step("compare")
                 plan, totals = self._writer.put_on_top(
-                    lease, records, records_at, id_field, watch.check
+                    lease, records, state["records_at"], id_field, watch.check
                 )
             else:
                 facts["full_at"] = time.time()
@@ -210,7 +214,7 @@ class Sync:
                 totals = records.totals(records_at)
                 if incremental:
                     facts["id_field"] = identity_field(records.keys(), records_at)
-                    facts["come_at"] = prepared.places.as_come
+                    facts["come_at"] = prepared.come_at
             counts |= {"lines": totals.lines, "records": totals.records}
             counts["set_aside"] = prepared.set_aside
             counts["redacted"] = sum(redactions.done.values())

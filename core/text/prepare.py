@@ -47,7 +47,8 @@ class Prepared:
 
     records: Spool
     records_at: str | None
-    places: Places
+    come_at: str | None
+    """The pattern of the array that the link's steps apply to; None with a selector."""
     redactions: Redactions
     schema: Schema
     """Empty for plain text."""
@@ -176,7 +177,7 @@ class _Preparation:
         return Prepared(
             self._records,
             flattening.records_at,
-            self.places or self.found,
+            (self.places or self.found).as_come,
             self._redactor.redactions,
             self._fields.found(),
             self._validator.bad,

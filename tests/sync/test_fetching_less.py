@@ -116,8 +116,9 @@ def test_increments_are_put_on_top_of_what_is_served(
     assert not any("c-1\n" in text for text in api.texts(page_id))
 
 
+@pytest.mark.parametrize("records", [None, "$.customers[*]"], ids=["found", "selected"])
 def test_an_increment_has_its_records_where_the_whole_answer_had_them(
-    api: Client, page_id: str, crm: Crm, path: str
+    api: Client, page_id: str, crm: Crm, path: str, records: str | None
 ) -> None:
     rows = {key: {**row, "orders": [{"no": f"{key}-1"}]} for key, row in ROWS.items()}
 
@@ -128,7 +129,8 @@ def test_an_increment_has_its_records_where_the_whole_answer_had_them(
 
     incremental = {"param": "updated_after", "field": "updated_at"}
     url = crm.serve(path, answer)
-    link = api.add_link(page_id, url, incremental=incremental, sync_interval_minutes=0.02)
+    fields = {"incremental": incremental, "records": records, "sync_interval_minutes": 0.02}
+    link = api.add_link(page_id, url, **fields)
     assert api.ended_run(link["link_id"])["counts"]["records"] == 5
     assert api.ended_run(link["link_id"], 2)["state"] == "unchanged"
 
